@@ -1,0 +1,100 @@
+// Rules and providers as a user writes them, typed but not compiled. config/ decodes YAML into these, tests
+// write them by hand, compile_rules() and compile_providers() turn them into what the request path uses.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/source.h"
+#include "base/time.h"
+
+namespace access {
+
+// One condition on a claim: the claim at a dotted path is, or as a list has, any of values. Values are the JSON
+// scalars as text: strings without quotes, numbers and booleans as written.
+struct ClaimSpec {
+  std::string path;
+  std::vector<std::string> values;
+  base::Source source;
+};
+
+// All conditions hold together. anyone: no credential needed. authenticated: any valid credential.
+struct WhoSpec {
+  bool anyone = false;
+  bool authenticated = false;
+  std::vector<std::string> providers;  // any one
+  std::vector<std::string> subjects;   // any one
+  std::vector<std::string> groups;     // any one
+  std::vector<std::string> scopes;     // all
+  std::vector<ClaimSpec> claims;       // all
+  std::unique_ptr<WhoSpec> none_of;    // `not:` — must not hold
+};
+
+struct OnSpec {
+  std::vector<std::string> methods;  // empty: every method
+  std::string path;                  // pattern
+  base::Source source;
+};
+
+enum class Effect : uint8_t { allow, deny };
+
+struct RuleSpec {
+  std::string name;  // as written, or "orders#2"
+  Effect effect = Effect::allow;
+  WhoSpec who;
+  std::vector<OnSpec> on;           // empty: the whole service
+  std::vector<base::Network> from;  // empty: anywhere
+  bool observe = false;
+  base::Source source;
+};
+
+enum class Algorithm : uint8_t { rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512, eddsa };
+std::optional<Algorithm> parse_algorithm(std::string_view name);
+std::string_view algorithm_name(Algorithm algorithm);
+
+// Where a jwt provider's key set comes from: exactly one of the three.
+struct KeySetSpec {
+  std::string file;
+  std::string url;
+  std::string inline_json;
+};
+
+struct JwtSpec {
+  std::string issuer;
+  std::vector<std::string> audience;  // a token needs any one; never empty
+  KeySetSpec jwks;
+  std::vector<Algorithm> algorithms;
+  base::Duration clock_skew = base::seconds(30);
+  std::string scopes_claim = "scope";  // dotted path; a list or a space-separated string
+  std::string groups_claim = "groups";
+  std::string subject_claim = "sub";
+};
+
+struct ApiKeySpec {
+  std::string id;
+  std::string digest;  // "sha256:<hex>"
+  std::string owner;
+  std::vector<std::string> scopes;
+  std::vector<std::string> groups;
+  std::optional<base::WallTime> created;
+  std::optional<base::WallTime> expires;
+  base::Source source;
+};
+
+struct ApiKeysSpec {
+  std::string file;                // as written in gatehouse.yaml
+  std::vector<ApiKeySpec> keys;    // what that file holds
+};
+
+struct ProviderSpec {
+  std::string name;
+  std::optional<JwtSpec> jwt;            // exactly one mechanism is set
+  std::optional<ApiKeysSpec> api_keys;
+  base::Source source;
+};
+
+}  // namespace access

@@ -1,0 +1,301 @@
+#include "base/bytes.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <ctime>
+
+namespace base {
+namespace {
+
+constexpr std::string_view kUrlAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+constexpr std::string_view kBase64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr std::array<int8_t, 256> make_url_values() {
+  std::array<int8_t, 256> values{};
+  values.fill(-1);
+  for (size_t i = 0; i < kUrlAlphabet.size(); ++i) {
+    values[static_cast<uint8_t>(kUrlAlphabet[i])] = static_cast<int8_t>(i);
+  }
+  return values;
+}
+constexpr auto kUrlValues = make_url_values();
+
+std::string encode64(std::string_view bytes, std::string_view alphabet) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  uint32_t bits = 0;
+  int held = 0;
+  for (char c : bytes) {
+    bits = bits << 8 | static_cast<uint8_t>(c);
+    held += 8;
+    while (held >= 6) {
+      held -= 6;
+      out += alphabet[bits >> held & 63];
+    }
+  }
+  if (held > 0) out += alphabet[bits << (6 - held) & 63];
+  return out;
+}
+
+int hex_value(char c) {
+  if (is_digit(c)) return c - '0';
+  char lower = to_lower(c);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+// Length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 §4).
+size_t utf8_length(std::string_view text) {
+  auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  auto follows = [&](size_t i) { return i < text.size() && (byte(i) & 0xC0) == 0x80; };
+  uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    if (!follows(1) || !follows(2)) return 0;
+    if (first == 0xE0 && byte(1) < 0xA0) return 0;
+    if (first == 0xED && byte(1) > 0x9F) return 0;  // surrogates
+    return 3;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if (!follows(1) || !follows(2) || !follows(3)) return 0;
+    if (first == 0xF0 && byte(1) < 0x90) return 0;
+    if (first == 0xF4 && byte(1) > 0x8F) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  }
+  return true;
+}
+
+std::string lowercase(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = to_lower(c);
+  return out;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  return text;
+}
+
+std::optional<uint64_t> parse_unsigned(std::string_view digits) {
+  if (digits.empty()) return std::nullopt;
+  uint64_t value = 0;
+  for (char c : digits) {
+    if (!is_digit(c)) return std::nullopt;
+    if (__builtin_mul_overflow(value, uint64_t{10}, &value)) return std::nullopt;
+    if (__builtin_add_overflow(value, static_cast<uint64_t>(c - '0'), &value)) return std::nullopt;
+  }
+  return value;
+}
+
+std::optional<std::string_view> take_list_element(std::string_view& list) {
+  while (!list.empty()) {
+    size_t comma = list.find(',');
+    std::string_view element = trim(list.substr(0, comma));
+    list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+    if (!element.empty()) return element;
+  }
+  return std::nullopt;
+}
+
+std::string base64url_encode(std::string_view bytes) { return encode64(bytes, kUrlAlphabet); }
+
+std::string base64_encode(std::string_view bytes) {
+  std::string out = encode64(bytes, kBase64Alphabet);
+  while (out.size() % 4 != 0) out += '=';
+  return out;
+}
+
+std::optional<std::string> base64url_decode(std::string_view text) {
+  if (text.size() % 4 == 1) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() * 3 / 4);
+  uint32_t bits = 0;
+  int held = 0;
+  for (char c : text) {
+    int value = kUrlValues[static_cast<uint8_t>(c)];
+    if (value < 0) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(value);
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      out += static_cast<char>(bits >> held & 0xFF);
+    }
+  }
+  // RFC 4648 §3.5: bits left over must be zero, else two texts would stand for one value.
+  if ((bits & ((1u << held) - 1)) != 0) return std::nullopt;
+  return out;
+}
+
+std::string hex_encode(std::string_view bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(bytes.size() * 2);
+  for (char c : bytes) {
+    out += kDigits[static_cast<uint8_t>(c) >> 4];
+    out += kDigits[static_cast<uint8_t>(c) & 15];
+  }
+  return out;
+}
+
+std::optional<std::string> hex_decode(std::string_view text) {
+  if (text.size() % 2 != 0) return std::nullopt;
+  std::string out;
+  out.reserve(text.size() / 2);
+  for (size_t i = 0; i < text.size(); i += 2) {
+    int high = hex_value(text[i]);
+    int low = hex_value(text[i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    out += static_cast<char>(high << 4 | low);
+  }
+  return out;
+}
+
+void append_json_escaped(std::string& out, std::string_view text) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  while (!text.empty()) {
+    size_t plain = 0;
+    while (plain < text.size()) {
+      uint8_t c = static_cast<uint8_t>(text[plain]);
+      if (c < 0x20 || c >= 0x7F || c == '"' || c == '\\') break;
+      ++plain;
+    }
+    out.append(text.substr(0, plain));
+    text.remove_prefix(plain);
+    if (text.empty()) return;
+    char c = text.front();
+    size_t taken = 1;
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (static_cast<uint8_t>(c) < 0x20 || c == 0x7F) {
+      out += "\\u00";
+      out += kDigits[static_cast<uint8_t>(c) >> 4];
+      out += kDigits[static_cast<uint8_t>(c) & 15];
+    } else if (size_t length = utf8_length(text)) {
+      out.append(text.substr(0, length));
+      taken = length;
+    } else {
+      out += "\\ufffd";
+    }
+    text.remove_prefix(taken);
+  }
+}
+
+std::string json_quoted(std::string_view text) {
+  std::string out = "\"";
+  append_json_escaped(out, text);
+  out += '"';
+  return out;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string_view nearest_word(std::string_view word, std::span<const std::string_view> candidates) {
+  std::string_view best;
+  size_t best_distance = std::max<size_t>(word.size(), 3) / 3 + 1;
+  for (std::string_view candidate : candidates) {
+    size_t distance = edit_distance(word, candidate);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string format_rfc3339(int64_t unix_ns) {
+  time_t whole = static_cast<time_t>(unix_ns / 1'000'000'000);
+  int milliseconds = static_cast<int>(unix_ns % 1'000'000'000 / 1'000'000);
+  tm parts{};
+  gmtime_r(&whole, &parts);
+  char text[64];
+  int length = std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
+                             parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
+                             milliseconds);
+  return std::string(text, static_cast<size_t>(length));
+}
+
+std::optional<int64_t> parse_rfc3339(std::string_view text) {
+  auto number = [&](size_t at, size_t count) -> int {
+    if (at + count > text.size()) return -1;
+    auto value = parse_unsigned(text.substr(at, count));
+    return value ? static_cast<int>(*value) : -1;
+  };
+  if (text.size() < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
+      text[13] != ':' || text[16] != ':') {
+    return std::nullopt;
+  }
+  tm parts{};
+  parts.tm_year = number(0, 4) - 1900;
+  parts.tm_mon = number(5, 2) - 1;
+  parts.tm_mday = number(8, 2);
+  parts.tm_hour = number(11, 2);
+  parts.tm_min = number(14, 2);
+  parts.tm_sec = number(17, 2);
+  if (parts.tm_year < -1900 || parts.tm_mon < 0 || parts.tm_mon > 11 || parts.tm_mday < 1 || parts.tm_mday > 31 ||
+      parts.tm_hour < 0 || parts.tm_hour > 23 || parts.tm_min < 0 || parts.tm_min > 59 || parts.tm_sec < 0 ||
+      parts.tm_sec > 60) {
+    return std::nullopt;
+  }
+  size_t at = 19;
+  int64_t fraction_ns = 0;
+  if (text[at] == '.') {
+    int64_t unit = 100'000'000;
+    size_t digits = 0;
+    for (++at; at < text.size() && is_digit(text[at]); ++at, ++digits, unit /= 10) {
+      fraction_ns += (text[at] - '0') * unit;
+    }
+    if (digits == 0) return std::nullopt;
+  }
+  if (at >= text.size()) return std::nullopt;
+  int64_t offset_seconds = 0;
+  if (text[at] == 'Z' || text[at] == 'z') {
+    if (at + 1 != text.size()) return std::nullopt;
+  } else {
+    int hours = number(at + 1, 2);
+    int minutes = number(at + 4, 2);
+    if ((text[at] != '+' && text[at] != '-') || at + 6 != text.size() || text[at + 3] != ':' || hours < 0 ||
+        hours > 23 || minutes < 0 || minutes > 59) {
+      return std::nullopt;
+    }
+    offset_seconds = (hours * 60 + minutes) * 60 * (text[at] == '+' ? 1 : -1);
+  }
+  int month_before = parts.tm_mon;
+  int day_before = parts.tm_mday;
+  time_t whole = timegm(&parts);
+  if (parts.tm_mon != month_before || parts.tm_mday != day_before) return std::nullopt;  // 31 February
+  return (static_cast<int64_t>(whole) - offset_seconds) * 1'000'000'000 + fraction_ns;
+}
+
+}  // namespace base

@@ -1,0 +1,33 @@
+// A path pattern: matched by whole segments. "/orders" covers "/orders" and "/orders/7", never "/orders-old";
+// "{id}" is exactly one segment; a trailing "**" is the rest, so "/a/**" covers "/a" and all below it.
+// Immutable; matching does not allocate.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routing {
+
+class PathPattern {
+ public:
+  // text begins with '/'. The error is a sentence for the user ("'**' stands only at the end").
+  static std::expected<PathPattern, std::string> parse(std::string_view text);
+
+  // path as normalised by http/target.h.
+  bool covers(std::string_view path) const;
+
+  const std::string& text() const { return text_; }
+  // The segments without "**"; "{id}" segments are as written.
+  const std::vector<std::string>& segments() const { return segments_; }
+  static bool is_parameter(std::string_view segment) {
+    return segment.size() > 2 && segment.front() == '{' && segment.back() == '}';
+  }
+
+ private:
+  std::string text_;
+  std::vector<std::string> segments_;
+};
+
+}  // namespace routing
