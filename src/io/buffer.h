@@ -1,0 +1,65 @@
+// Blocks of memory for bytes in flight, from per-thread free lists. An idle connection holds none.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <utility>
+
+namespace io {
+
+inline constexpr size_t kSmallBuffer = 16 * 1024;
+inline constexpr size_t kLargeBuffer = 128 * 1024;
+
+// Bytes [begin, end) of a block are filled; behind end is space. Empty without a block until reserve().
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(Buffer&& other) noexcept { swap(other); }
+  Buffer& operator=(Buffer&& other) noexcept {
+    Buffer moved(std::move(other));
+    swap(moved);
+    return *this;
+  }
+  ~Buffer() { release(); }
+
+  // Makes room for at least this many more bytes, moving to a larger block if needed (views into it then break).
+  // False when that would pass kLargeBuffer.
+  bool reserve(size_t more);
+  // Gives the block back; what it held is gone.
+  void release();
+
+  bool has_block() const { return block_ != nullptr; }
+  std::string_view filled() const { return {block_ + begin_, end_ - begin_}; }
+  bool empty() const { return begin_ == end_; }
+  size_t size() const { return end_ - begin_; }
+  size_t space() const { return capacity_ - end_; }
+  std::span<char> tail() { return {block_ + end_, capacity_ - end_}; }
+
+  void grew(size_t count) { end_ += count; }
+  void consume(size_t count) {
+    begin_ += count;
+    if (begin_ == end_) begin_ = end_ = 0;
+  }
+  // Needs room: call reserve() first.
+  void append(std::string_view bytes) {
+    __builtin_memcpy(block_ + end_, bytes.data(), bytes.size());
+    end_ += bytes.size();
+  }
+  void append(char c) { block_[end_++] = c; }
+
+  void swap(Buffer& other) noexcept {
+    std::swap(block_, other.block_);
+    std::swap(capacity_, other.capacity_);
+    std::swap(begin_, other.begin_);
+    std::swap(end_, other.end_);
+  }
+
+ private:
+  char* block_ = nullptr;
+  size_t capacity_ = 0;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
+}  // namespace io

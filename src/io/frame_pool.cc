@@ -1,0 +1,65 @@
+#include "io/frame_pool.h"
+
+#include <array>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
+#if defined(__SANITIZE_ADDRESS__) || (defined(__has_feature) && __has_feature(address_sanitizer))
+#define GATEHOUSE_ASAN 1
+#endif
+
+namespace io {
+namespace {
+
+constexpr size_t kClassBytes = 64;
+constexpr size_t kClasses = 64;  // up to 4 KiB; larger frames are rare and go to the heap
+
+struct FreeFrame {
+  FreeFrame* next;
+};
+
+struct Pool {
+  std::array<FreeFrame*, kClasses> free{};
+  ~Pool() {
+    for (FreeFrame* frame : free) {
+      while (frame != nullptr) ::operator delete(std::exchange(frame, frame->next));
+    }
+  }
+};
+
+thread_local Pool pool;
+
+size_t class_of(size_t bytes) { return (bytes + kClassBytes - 1) / kClassBytes - 1; }
+
+}  // namespace
+
+// Under AddressSanitizer every frame is a heap object of its own, so that a use after its end is seen.
+void* take_frame(size_t bytes) {
+#ifndef GATEHOUSE_ASAN
+  size_t index = class_of(bytes);
+  if (index < kClasses) {
+    if (FreeFrame* frame = pool.free[index]) {
+      pool.free[index] = frame->next;
+      return frame;
+    }
+    return ::operator new((index + 1) * kClassBytes);
+  }
+#endif
+  return ::operator new(bytes);
+}
+
+void give_frame(void* memory, size_t bytes) noexcept {
+#ifndef GATEHOUSE_ASAN
+  size_t index = class_of(bytes);
+  if (index < kClasses) {
+    FreeFrame* frame = static_cast<FreeFrame*>(memory);
+    frame->next = pool.free[index];
+    pool.free[index] = frame;
+    return;
+  }
+#endif
+  ::operator delete(memory);
+}
+
+}  // namespace io

@@ -1,0 +1,32 @@
+#include "io/loop.h"
+
+#include <algorithm>
+
+namespace io {
+
+void Loop::run() {
+  stopped_ = false;
+  while (!stopped_) turn(base::kNever);
+}
+
+void Loop::turn(base::Instant until) {
+  base::Instant wait_until = ready_.empty() ? std::min(until, wheel_.next_due()) : base::Instant{0};
+  poller_.wait(clock_, wait_until);
+  now_ = clock_.now();
+  ++turns_;
+
+  TimerWheel::Timers expired;
+  wheel_.advance(now_, expired);
+  while (Timer* timer = expired.take_front()) {
+    Waiter& waiter = static_cast<Waiter&>(*timer);
+    waiter.timed_out = true;
+    make_ready(waiter);
+  }
+
+  // Only those ready now: what they make ready runs next turn, after new events have been read.
+  List<Waiter, ReadyTag> batch;
+  batch.take_all(ready_);
+  while (Waiter* waiter = batch.take_front()) waiter->handle.resume();
+}
+
+}  // namespace io
