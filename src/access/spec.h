@@ -1,5 +1,6 @@
 // Rules and providers as a user writes them, typed but not compiled. config/ decodes YAML into these, tests
 // write them by hand, compile_rules() and compile_providers() turn them into what the request path uses.
+// The namespace of this folder is auth: POSIX's access(2) holds the name `access` in the global scope.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +12,12 @@
 #include "base/ip.h"
 #include "base/source.h"
 #include "base/time.h"
+#include "crypto/algorithm.h"
 
-namespace access {
+namespace auth {
 
-// One condition on a claim: the claim at a dotted path is, or as a list has, any of values. Values are the JSON
-// scalars as text: strings without quotes, numbers and booleans as written.
+// One condition on a claim: the claim at a dotted path is, or as a list has, any of values. Values are the
+// JSON scalars as text: strings without quotes, numbers and booleans as written.
 struct ClaimSpec {
   std::string path;
   std::vector<std::string> values;
@@ -31,7 +33,7 @@ struct WhoSpec {
   std::vector<std::string> groups;     // any one
   std::vector<std::string> scopes;     // all
   std::vector<ClaimSpec> claims;       // all
-  std::unique_ptr<WhoSpec> none_of;    // `not:` — must not hold
+  std::unique_ptr<WhoSpec> none_of;    // `not:` — all of it together must not hold
 };
 
 struct OnSpec {
@@ -52,9 +54,9 @@ struct RuleSpec {
   base::Source source;
 };
 
-enum class Algorithm : uint8_t { rs256, rs384, rs512, ps256, ps384, ps512, es256, es384, es512, eddsa };
-std::optional<Algorithm> parse_algorithm(std::string_view name);
-std::string_view algorithm_name(Algorithm algorithm);
+using crypto::Algorithm;
+using crypto::algorithm_name;
+using crypto::parse_algorithm;
 
 // Where a jwt provider's key set comes from: exactly one of the three.
 struct KeySetSpec {
@@ -86,15 +88,15 @@ struct ApiKeySpec {
 };
 
 struct ApiKeysSpec {
-  std::string file;                // as written in gatehouse.yaml
-  std::vector<ApiKeySpec> keys;    // what that file holds
+  std::string file;              // as written in gatehouse.yaml
+  std::vector<ApiKeySpec> keys;  // what that file holds
 };
 
 struct ProviderSpec {
   std::string name;
-  std::optional<JwtSpec> jwt;            // exactly one mechanism is set
+  std::optional<JwtSpec> jwt;  // exactly one mechanism is set
   std::optional<ApiKeysSpec> api_keys;
   base::Source source;
 };
 
-}  // namespace access
+}  // namespace auth

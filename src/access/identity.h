@@ -1,0 +1,38 @@
+// Who is calling, as a provider vouched for it. Made once by a mechanism (api_key, jwt) or by hand for `test`
+// and `explain`, shared as pointer-to-const afterwards, and never changed: caches rely on serial naming one
+// content.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "access/json.h"
+#include "base/time.h"
+
+namespace auth {
+
+struct Identity {
+  std::string provider;
+  std::string subject;
+  std::vector<std::string> groups;
+  std::vector<std::string> scopes;
+  std::string email;               // empty: unknown, or the issuer says it is not verified
+  std::string preferred_username;  // empty: unknown
+  std::string session_id;          // `sid`; empty: unknown
+  std::string credential_id;       // an API key's id or a token's jti; empty: unknown
+  JsonTree claims;                 // what the token said; empty for API keys
+  base::WallTime expires{INT64_MAX};
+  uint64_t serial = 0;  // unique in the process; set by make_identity
+};
+
+using IdentityPtr = std::shared_ptr<const Identity>;
+
+// Any thread.
+IdentityPtr make_identity(Identity identity);
+
+// What it takes in memory, for caches that are bounded in bytes.
+size_t memory_bytes(const Identity& identity);
+
+}  // namespace auth

@@ -1,0 +1,67 @@
+// Verifies JSON Web Tokens as RFC 8725 asks: the issuer's configuration chooses algorithms and keys, the
+// token only says which of them it used. Nothing in a header is followed (jku, x5u, jwk, x5c). Called by
+// providers on a cache miss. Never accepts a token that it cannot account for to the last byte.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/identity.h"
+#include "access/jwks.h"
+#include "access/spec.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace auth {
+
+inline constexpr size_t kTokenBytesMax = 16 * 1024;
+
+class AlgorithmSet {
+ public:
+  void add(Algorithm algorithm) { bits_ |= uint16_t(1u << static_cast<int>(algorithm)); }
+  bool has(Algorithm algorithm) const { return bits_ >> static_cast<int>(algorithm) & 1; }
+
+ private:
+  uint16_t bits_ = 0;
+};
+
+// What one issuer's tokens must satisfy and how they are read.
+struct JwtPolicy {
+  std::string provider;
+  std::string issuer;                 // compared exactly
+  std::vector<std::string> audience;  // any one
+  AlgorithmSet algorithms;
+  base::Duration clock_skew = base::seconds(30);
+  std::string scopes_claim;
+  std::string groups_claim;
+  std::string subject_claim;
+};
+
+// A token taken apart but not believed: nothing in it may be acted upon before verify_jwt().
+struct UnverifiedJwt {
+  std::string_view signing_input;  // header.payload, as sent
+  std::string signature;
+  Algorithm algorithm = Algorithm::rs256;
+  std::string kid;  // empty: none
+  JsonTree claims;
+  std::string issuer;
+};
+
+// Everything that can be said without a key. The result's views point into token.
+base::Result<UnverifiedJwt> parse_jwt(std::string_view token);
+
+bool has_audience(const JsonTree& claims, const std::vector<std::string>& any_of);
+
+struct VerifiedJwt {
+  IdentityPtr identity;       // identity->expires is `exp`
+  base::WallTime valid_from;  // with the skew applied
+  base::WallTime valid_until;
+};
+
+// key was chosen from the issuer's set for the token's kid and algorithm. Takes the claims out of token.
+base::Result<VerifiedJwt> verify_jwt(UnverifiedJwt& token, const VerificationKey& key,
+                                     const JwtPolicy& policy, base::WallTime now);
+
+}  // namespace auth

@@ -1,0 +1,92 @@
+// Everyone who can vouch for a caller, compiled from the gate's file, and the stage "authenticate": one
+// credential in, an identity or a refusal out. Immutable; part of a Snapshot. A provider whose definition did
+// not change is the same object in the next generation, and so cached tokens, key sets and last-use times
+// survive reloads.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/api_key.h"
+#include "access/credential.h"
+#include "access/jwks.h"
+#include "access/jwt.h"
+#include "access/spec.h"
+#include "access/token_cache.h"
+#include "base/result.h"
+
+namespace auth {
+
+// What is wrong with a definition, for the diagnostics.
+struct CompileError {
+  base::Source source;
+  std::string message;
+};
+
+// How a provider's key set is come by; what control/ has to do for it.
+enum class KeySource : uint8_t { none, inline_json, file, url };
+
+struct Provider {
+  std::string name;
+  base::Source source;
+  uint64_t version = 0;      // follows from the definition's content, not from its place in a file
+  std::vector<ApiKey> keys;  // of an api_keys provider, in the order of its file
+  std::optional<JwtPolicy> jwt;
+  KeySource key_source = KeySource::none;
+  std::string key_location;  // the file or URL as written
+  KeySetPtr inline_keys;
+  // Names the key set in a worker's KeySets. Stays the same while name and source of the set do, also across
+  // changes of audience, algorithms and the like; never given to another set.
+  uint32_t key_slot = 0;
+};
+
+class Providers {
+ public:
+  uint32_t size() const { return static_cast<uint32_t>(list_.size()); }
+  const Provider& operator[](uint32_t i) const { return *list_[i]; }
+  const Provider* find(std::string_view name) const;
+
+  const ApiKeyTable& api_keys() const { return api_keys_; }
+  bool accepts_tokens() const { return accepts_tokens_; }
+
+ private:
+  friend class ProvidersCompiler;
+  std::vector<std::shared_ptr<const Provider>> list_;  // in the order of the definitions
+  ApiKeyTable api_keys_;
+  bool accepts_tokens_ = false;
+};
+
+// previous: the generation before, or null. All errors are reported.
+std::expected<std::shared_ptr<const Providers>, std::vector<CompileError>> compile_providers(
+    std::span<const ProviderSpec> specs, const Providers* previous);
+
+// What to do when the key a token names is not in the set at hand. ask: say so, once, so that the caller can
+// wait for a refetch and call again with refuse.
+enum class OnMissingKey : uint8_t { ask, refuse };
+
+struct Authentication {
+  enum class Outcome : uint8_t { nobody, caller, refused, needs_keys } outcome = Outcome::nobody;
+  IdentityPtr identity;   // caller
+  base::Error error;      // refused: credential_invalid or key_set_unavailable
+  uint32_t provider = 0;  // needs_keys: index; its key_slot names the set to fetch
+};
+
+struct AuthenticateInput {
+  const Credential& credential;
+  const Providers& providers;
+  const KeySets& key_sets;  // the worker's
+  TokenCache& cache;        // the worker's
+  base::WallTime now;
+  OnMissingKey on_missing_key = OnMissingKey::ask;
+};
+
+// Never allocates for an API key or a cached token.
+Authentication authenticate(const AuthenticateInput& input);
+
+}  // namespace auth

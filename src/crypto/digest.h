@@ -1,0 +1,22 @@
+// SHA-256 and comparison in constant time. Called for every request that carries a credential, so neither
+// allocates once a thread has called it, and no algorithm is looked up by name twice.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace crypto {
+
+using Sha256 = std::array<uint8_t, 32>;
+
+Sha256 sha256(std::string_view bytes);
+
+inline std::string_view as_text(const Sha256& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+// Takes the same time wherever the texts differ. Only their lengths may leak.
+bool equal_in_constant_time(std::string_view a, std::string_view b);
+
+}  // namespace crypto
