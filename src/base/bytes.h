@@ -37,6 +37,9 @@ std::string base64_encode(std::string_view bytes);
 std::string hex_encode(std::string_view bytes);
 std::optional<std::string> hex_decode(std::string_view text);
 
+// Length of the valid UTF-8 sequence at the front of text, 0 if there is none (RFC 3629 §4).
+size_t utf8_length(std::string_view text);
+
 // Appends text as the inside of a JSON string (RFC 8259 §7). Bytes that are not UTF-8 become U+FFFD,
 // so that the result is always valid JSON whatever a client sent.
 void append_json_escaped(std::string& out, std::string_view text);

@@ -94,8 +94,9 @@ class Table {
   size_t route_count() const;
   size_t memory_bytes() const;
 
+  struct Data;  // table_data.h
+
  private:
-  struct Data;
   explicit Table(std::unique_ptr<const Data> data);
   std::unique_ptr<const Data> data_;
 };

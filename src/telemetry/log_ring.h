@@ -22,7 +22,7 @@ class LogRing {
   LogRing& operator=(const LogRing&) = delete;
 
   // Producer. ---------------------------------------------------------------------------------------------
-  // Room for at most size bytes; empty when there is none, and then one dropped line is counted. Valid until
+  // Room for exactly size bytes; empty when there is none, and then one dropped line is counted. Valid until
   // commit; a reserve without a commit leaves nothing behind.
   std::span<char> reserve(size_t size);
   // The first size bytes of the last reserve are a line (or several).
@@ -37,9 +37,9 @@ class LogRing {
   // end.
   std::span<const char> peek();
   void release(size_t size);
-  // Asks needs_wake() to say true once backlog bytes wait. False: they wait already, so peek instead of
-  // sleeping.
-  bool request_wake(size_t backlog);
+  // Asks needs_wake() to say true once that many bytes (at least 1) wait. False: they wait already, so peek
+  // instead of sleeping.
+  bool request_wake(size_t bytes);
 
   // Any thread. -------------------------------------------------------------------------------------------
   uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
