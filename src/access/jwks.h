@@ -1,6 +1,7 @@
 // A JSON Web Key Set (RFC 7517) as the gate trusts it: public signature keys only. Parsed by control/ (file,
-// URL) or compile_providers (inline), then immutable and shared by all workers. Symmetric, private and
-// unknown members are passed over; a set that says two things about one key id is refused whole.
+// URL) or compile_providers (inline), then immutable and shared by all workers. Symmetric, private, unknown
+// and broken keys are passed over (RFC 7517 §5); a set that says two things about one key id is refused
+// whole.
 #pragma once
 
 #include <cstdint>

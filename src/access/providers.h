@@ -34,7 +34,6 @@ enum class KeySource : uint8_t { none, inline_json, file, url };
 
 struct Provider {
   std::string name;
-  base::Source source;
   uint64_t version = 0;      // follows from the definition's content, not from its place in a file
   std::vector<ApiKey> keys;  // of an api_keys provider, in the order of its file
   std::optional<JwtPolicy> jwt;

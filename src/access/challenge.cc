@@ -1,0 +1,53 @@
+#include "access/challenge.h"
+
+namespace auth {
+namespace {
+
+// RFC 6750 §3: error_description and scope hold %x20-21 / %x23-5B / %x5D-7E. The realm is held to the same.
+void append_quoted(std::string& out, std::string_view text) {
+  out += '"';
+  for (char c : text) {
+    bool allowed = c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+    out += allowed ? c : '\'';
+  }
+  out += '"';
+}
+
+void append_parameter(std::string& out, std::string_view name, std::string_view value) {
+  if (value.empty()) return;
+  out.append(", ").append(name).append("=");
+  append_quoted(out, value);
+}
+
+}  // namespace
+
+std::string_view bearer_error(base::Reason reason) {
+  switch (reason) {
+    case base::Reason::credential_malformed:
+    case base::Reason::credential_conflict:
+      return "invalid_request";
+    case base::Reason::credential_invalid:
+      return "invalid_token";
+    case base::Reason::scope_insufficient:
+      return "insufficient_scope";
+    default:
+      return {};
+  }
+}
+
+bool needs_challenge(base::Reason reason) {
+  return reason == base::Reason::credential_missing || !bearer_error(reason).empty();
+}
+
+void append_challenge(std::string& out, const Challenge& challenge) {
+  out += "Bearer realm=";
+  append_quoted(out, challenge.realm);
+  // RFC 6750 §3.1: a request without a credential is told nothing about what went wrong.
+  std::string_view error = bearer_error(challenge.reason);
+  if (error.empty()) return;
+  append_parameter(out, "error", error);
+  append_parameter(out, "error_description", challenge.description);
+  append_parameter(out, "scope", challenge.scope);
+}
+
+}  // namespace auth

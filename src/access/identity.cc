@@ -1,0 +1,29 @@
+#include "access/identity.h"
+
+#include <atomic>
+
+namespace auth {
+namespace {
+
+size_t memory_bytes(const std::vector<std::string>& list) {
+  size_t bytes = list.capacity() * sizeof(std::string);
+  for (const std::string& item : list) bytes += item.capacity();
+  return bytes;
+}
+
+}  // namespace
+
+IdentityPtr make_identity(Identity identity) {
+  static std::atomic<uint64_t> last_serial{0};
+  identity.serial = last_serial.fetch_add(1, std::memory_order_relaxed) + 1;
+  return std::make_shared<const Identity>(std::move(identity));
+}
+
+size_t memory_bytes(const Identity& identity) {
+  return sizeof(Identity) + identity.provider.capacity() + identity.subject.capacity() +
+         identity.email.capacity() + identity.preferred_username.capacity() + identity.session_id.capacity() +
+         identity.credential_id.capacity() + memory_bytes(identity.groups) + memory_bytes(identity.scopes) +
+         identity.claims.memory_bytes();
+}
+
+}  // namespace auth

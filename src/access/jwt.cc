@@ -1,0 +1,227 @@
+#include "access/jwt.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include "base/bytes.h"
+
+namespace auth {
+namespace {
+
+constexpr JsonLimits kHeaderLimits{.bytes = 8 * 1024, .depth = 6, .values = 256};
+constexpr JsonLimits kClaimsLimits{.bytes = kTokenBytesMax, .depth = 16, .values = 2048};
+constexpr size_t kSubjectBytesMax = 1024;
+// Dates from here on are "never": the wall clock in nanoseconds ends in 2262.
+constexpr double kUnixSecondsMax = 9'000'000'000;
+constexpr double kNumericDateMax = 253'402'300'800;  // the year 10000; beyond is an error of unit
+
+std::unexpected<base::Error> refuse(const char* why) {
+  return base::client_error(base::Reason::credential_invalid, why);
+}
+
+// RFC 7519 §5.1, RFC 9068 §2.1. Other types (logout+jwt, dpop+jwt) are signed by the same keys for other
+// uses.
+bool is_access_token_type(std::string_view type) {
+  constexpr std::string_view kApplication = "application/";
+  if (base::equals_ignoring_case(type.substr(0, kApplication.size()), kApplication)) {
+    type.remove_prefix(kApplication.size());
+  }
+  return base::equals_ignoring_case(type, "jwt") || base::equals_ignoring_case(type, "at+jwt");
+}
+
+base::Result<> parse_header(std::string_view encoded, UnverifiedJwt& token) {
+  auto text = base::base64url_decode(encoded);
+  if (!text) return refuse("the token's header is not base64url");
+  auto tree = parse_json(*text, kHeaderLimits);
+  if (!tree || !tree->root().is(JsonKind::object))
+    return refuse("the token's header is not a strict JSON object");
+  JsonValue header = tree->root();
+  JsonValue algorithm = header.member("alg");
+  auto known = algorithm.is(JsonKind::string) ? crypto::parse_algorithm(algorithm.text()) : std::nullopt;
+  if (!known) return refuse("the token's algorithm is not accepted");
+  token.algorithm = *known;
+  // RFC 7515 §4.1.11: an extension that is not understood refuses the token, and none is.
+  if (header.member("crit")) return refuse("the token asks for extensions that are not known");
+  if (JsonValue type = header.member("typ");
+      type && !(type.is(JsonKind::string) && is_access_token_type(type.text()))) {
+    return refuse("the token is of another type");
+  }
+  if (JsonValue kid = header.member("kid")) {
+    if (!kid.is(JsonKind::string) || kid.text().empty() || kid.text().size() > kKeyIdBytesMax) {
+      return refuse("the token's key id is not a short text");
+    }
+    token.kid = kid.text();
+  }
+  return {};
+}
+
+// RFC 7519 §2 NumericDate. nullopt: not a number or not a date.
+std::optional<base::WallTime> parse_numeric_date(JsonValue value) {
+  if (!value.is(JsonKind::number)) return std::nullopt;
+  double seconds = -1;
+  std::string_view text = value.text();
+  if (std::from_chars(text.data(), text.data() + text.size(), seconds).ec != std::errc()) return std::nullopt;
+  if (!(seconds >= 0 && seconds < kNumericDateMax)) return std::nullopt;
+  if (seconds >= kUnixSecondsMax) seconds = kUnixSecondsMax;
+  return base::WallTime{static_cast<int64_t>(seconds * 1e9)};
+}
+
+struct Times {
+  base::WallTime expires;
+  base::WallTime valid_from;
+  base::WallTime valid_until;
+};
+
+base::Result<Times> check_times(JsonValue claims, base::Duration skew, base::WallTime now) {
+  auto expires = parse_numeric_date(claims.member("exp"));
+  if (!expires) return refuse("the token does not say when it expires");
+  Times times{.expires = *expires, .valid_from = {0}, .valid_until = {expires->ns + skew.ns}};
+  for (std::string_view name : {"nbf", "iat"}) {
+    JsonValue claim = claims.member(name);
+    if (!claim) continue;
+    auto date = parse_numeric_date(claim);
+    if (!date) return refuse("a date in the token cannot be read");
+    times.valid_from = std::max(times.valid_from, base::WallTime{date->ns - skew.ns});
+  }
+  // RFC 7519 §4.1.4: "on or after which" it must not be accepted.
+  if (now >= times.valid_until) return refuse("the token has expired");
+  if (now < times.valid_from) return refuse("the token is not valid yet");
+  return times;
+}
+
+// What becomes part of headers, logs and rules holds no control characters, whoever signed it.
+bool is_clean(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+// A list of strings, or one string. Anything else refuses the token: a rule that denies by group must not be
+// passed by with a claim that cannot be read.
+bool read_list(JsonValue claim, std::vector<std::string>& out) {
+  if (!claim || claim.is(JsonKind::null)) return true;
+  if (claim.is(JsonKind::string)) {
+    out.emplace_back(claim.text());
+    return is_clean(claim.text());
+  }
+  if (!claim.is(JsonKind::array)) return false;
+  for (JsonValue item = claim.first(); item; item = item.next()) {
+    if (!item.is(JsonKind::string) || !is_clean(item.text())) return false;
+    out.emplace_back(item.text());
+  }
+  return true;
+}
+
+// RFC 8693 §4.2: `scope` is one string with spaces between; some issuers send a list.
+bool read_scopes(JsonValue claim, std::vector<std::string>& out) {
+  if (!claim.is(JsonKind::string)) return read_list(claim, out);
+  std::string_view rest = claim.text();
+  while (!rest.empty()) {
+    size_t space = rest.find(' ');
+    if (space != 0) out.emplace_back(rest.substr(0, space));
+    rest = space == rest.npos ? std::string_view{} : rest.substr(space + 1);
+  }
+  return is_clean(claim.text());
+}
+
+// A claim that only informs: left out when it is not a clean text.
+std::string read_text(JsonValue claim) {
+  if (!claim.is(JsonKind::string) || !is_clean(claim.text())) return {};
+  return std::string(claim.text());
+}
+
+// Only an address the issuer does not itself call unverified, with exactly one '@'.
+std::string read_email(JsonValue claims) {
+  JsonValue verified = claims.member("email_verified");
+  if (verified && verified.text() != "true") return {};
+  std::string email = read_text(claims.member("email"));
+  return std::count(email.begin(), email.end(), '@') == 1 ? email : std::string();
+}
+
+base::Result<Identity> read_identity(JsonValue claims, const JwtPolicy& policy) {
+  Identity identity;
+  identity.provider = policy.provider;
+  JsonValue subject = claims.find(policy.subject_claim);
+  if (!subject.is(JsonKind::string) || subject.text().empty() || subject.text().size() > kSubjectBytesMax ||
+      !is_clean(subject.text())) {
+    return refuse("the token does not say whom it is about");
+  }
+  identity.subject = subject.text();
+  if (!read_scopes(claims.find(policy.scopes_claim), identity.scopes)) {
+    return refuse("the token's scopes cannot be read");
+  }
+  if (!read_list(claims.find(policy.groups_claim), identity.groups)) {
+    return refuse("the token's groups cannot be read");
+  }
+  identity.email = read_email(claims);
+  identity.preferred_username = read_text(claims.member("preferred_username"));
+  identity.session_id = read_text(claims.member("sid"));
+  identity.credential_id = read_text(claims.member("jti"));
+  return identity;
+}
+
+}  // namespace
+
+base::Result<UnverifiedJwt> parse_jwt(std::string_view token) {
+  if (token.size() > kTokenBytesMax) return refuse("the token is too large");
+  size_t first = token.find('.');
+  size_t second = first == token.npos ? token.npos : token.find('.', first + 1);
+  if (second == token.npos || token.find('.', second + 1) != token.npos) {
+    return refuse("the token is not a signed JWT of three parts");
+  }
+  UnverifiedJwt out;
+  out.signing_input = token.substr(0, second);
+  if (auto parsed = parse_header(token.substr(0, first), out); !parsed)
+    return std::unexpected(parsed.error());
+  auto signature = base::base64url_decode(token.substr(second + 1));
+  if (!signature || signature->empty()) return refuse("the token's signature is not base64url");
+  out.signature = std::move(*signature);
+  auto payload = base::base64url_decode(token.substr(first + 1, second - first - 1));
+  if (!payload) return refuse("the token's payload is not base64url");
+  auto claims = parse_json(*payload, kClaimsLimits);
+  if (!claims || !claims->root().is(JsonKind::object)) {
+    return refuse("the token's payload is not a strict JSON object");
+  }
+  out.claims = std::move(*claims);
+  JsonValue issuer = out.claims.root().member("iss");
+  if (!issuer.is(JsonKind::string)) return refuse("the token does not say who issued it");
+  out.issuer = issuer.text();
+  return out;
+}
+
+bool has_audience(const JsonTree& claims, const std::vector<std::string>& any_of) {
+  JsonValue audience = claims.root().member("aud");
+  auto is_accepted = [&](JsonValue value) {
+    return value.is(JsonKind::string) &&
+           std::find(any_of.begin(), any_of.end(), value.text()) != any_of.end();
+  };
+  if (!audience.is(JsonKind::array)) return is_accepted(audience);
+  for (JsonValue item = audience.first(); item; item = item.next()) {
+    if (is_accepted(item)) return true;
+  }
+  return false;
+}
+
+base::Result<VerifiedJwt> verify_jwt(UnverifiedJwt& token, const VerificationKey& key,
+                                     const JwtPolicy& policy, base::WallTime now) {
+  // RFC 8725 §3.1: the issuer's allow-list and the key decide the algorithm; the token only has to agree.
+  if (!policy.algorithms.has(token.algorithm)) return refuse("the token's algorithm is not accepted");
+  if (!key.fits(token.algorithm)) return refuse("the token's algorithm does not fit its key");
+  if (!key.key.verify(token.algorithm, token.signing_input, token.signature)) {
+    return refuse("the token's signature is not valid");
+  }
+  JsonValue claims = token.claims.root();
+  if (token.issuer != policy.issuer) return refuse("the token's issuer is not accepted");
+  if (!has_audience(token.claims, policy.audience)) return refuse("the token is for another audience");
+  auto times = check_times(claims, policy.clock_skew, now);
+  if (!times) return std::unexpected(times.error());
+  auto identity = read_identity(claims, policy);
+  if (!identity) return std::unexpected(identity.error());
+  identity->expires = times->expires;
+  identity->claims = std::move(token.claims);
+  return VerifiedJwt{.identity = make_identity(std::move(*identity)),
+                     .valid_from = times->valid_from,
+                     .valid_until = times->valid_until};
+}
+
+}  // namespace auth

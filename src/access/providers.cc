@@ -1,0 +1,147 @@
+#include "access/providers.h"
+
+#include <algorithm>
+
+namespace auth {
+namespace {
+
+std::unexpected<base::Error> refuse(const char* why) {
+  return base::client_error(base::Reason::credential_invalid, why);
+}
+
+Authentication refused(base::Error error) {
+  return {.outcome = Authentication::Outcome::refused, .identity = nullptr, .error = error};
+}
+Authentication refused(const char* why) { return refused(refuse(why).error()); }
+
+Authentication caller(IdentityPtr identity) {
+  return {.outcome = Authentication::Outcome::caller, .identity = std::move(identity), .error = {}};
+}
+
+const KeySet* key_set_of(const Provider& provider, const KeySets& key_sets) {
+  return provider.inline_keys ? provider.inline_keys.get() : key_sets.find(provider.key_slot);
+}
+
+Authentication authenticate_key(const AuthenticateInput& input) {
+  std::string_view text = input.credential.text;
+  const ApiKey* key = input.providers.api_keys().find(crypto::sha256(text));
+  if (key == nullptr) {
+    return refused(is_well_formed_api_key(text) ? "the API key is not known"
+                                                : "the API key is misspelt or cut short");
+  }
+  if (input.now >= key->identity->expires) return refused("the API key has expired");
+  // Written at most once a second, so that workers that share a key do not fight over its cache line.
+  int64_t now_seconds = input.now.unix_seconds();
+  auto& last = key->use->last_unix_seconds;
+  if (last.load(std::memory_order_relaxed) < now_seconds) last.store(now_seconds, std::memory_order_relaxed);
+  return caller(key->identity);
+}
+
+// Whether what the entry was decided by is what would decide today.
+bool still_holds(const CachedToken& cached, const AuthenticateInput& input) {
+  const Providers& providers = input.providers;
+  uint32_t index = cached.provider;
+  if (index >= providers.size() || providers[index].version != cached.provider_version) {
+    for (index = 0; index < providers.size(); ++index) {
+      if (providers[index].version == cached.provider_version) break;
+    }
+    if (index == providers.size()) return false;
+  }
+  const KeySet* keys = key_set_of(providers[index], input.key_sets);
+  return keys != nullptr && keys->version() == cached.key_set_version;
+}
+
+// By issuer, and among several of one issuer by audience; compile_providers made sure that at most one is
+// meant.
+base::Result<uint32_t> find_issuer(const Providers& providers, const UnverifiedJwt& token) {
+  bool issuer_known = false;
+  for (uint32_t i = 0; i < providers.size(); ++i) {
+    const auto& policy = providers[i].jwt;
+    if (!policy || policy->issuer != token.issuer) continue;
+    issuer_known = true;
+    if (has_audience(token.claims, policy->audience)) return i;
+  }
+  return refuse(issuer_known ? "the token is for another audience" : "the token's issuer is not accepted");
+}
+
+Authentication needs_keys(const AuthenticateInput& input, uint32_t index, base::Error otherwise) {
+  bool may_be_fetched = input.providers[index].key_source == KeySource::url;
+  if (!may_be_fetched || input.on_missing_key == OnMissingKey::refuse) return refused(otherwise);
+  Authentication out;
+  out.outcome = Authentication::Outcome::needs_keys;
+  out.provider = index;
+  return out;
+}
+
+Authentication verify_token(const AuthenticateInput& input, const crypto::Sha256& digest) {
+  auto token = parse_jwt(input.credential.text);
+  if (!token) return refused(token.error());
+  auto index = find_issuer(input.providers, *token);
+  if (!index) return refused(index.error());
+  const Provider& provider = input.providers[*index];
+  // Before any key is asked for, so that a token that can never pass causes no fetch.
+  if (!provider.jwt->algorithms.has(token->algorithm))
+    return refused("the token's algorithm is not accepted");
+  const KeySet* keys = key_set_of(provider, input.key_sets);
+  if (keys == nullptr) {
+    return needs_keys(
+        input, *index,
+        base::gate_error(base::Reason::key_set_unavailable, "the issuer's keys have not been loaded yet")
+            .error());
+  }
+  auto choice = keys->choose(token->kid, token->algorithm);
+  switch (choice.match) {
+    case KeySet::Match::unknown:
+      return needs_keys(input, *index, refuse("the token's key is not one of the issuer's").error());
+    case KeySet::Match::unfit:
+      return refused("the token's algorithm does not fit its key");
+    case KeySet::Match::ambiguous:
+      return refused("the token does not say which key it was signed with");
+    case KeySet::Match::found:
+      break;
+  }
+  auto verified = verify_jwt(*token, *choice.key, *provider.jwt, input.now);
+  if (!verified) return refused(verified.error());
+  input.cache.insert({.digest = digest,
+                      .provider_version = provider.version,
+                      .key_set_version = keys->version(),
+                      .valid_from = verified->valid_from,
+                      .valid_until = verified->valid_until,
+                      .provider = *index,
+                      .identity = verified->identity});
+  return caller(std::move(verified->identity));
+}
+
+Authentication authenticate_token(const AuthenticateInput& input) {
+  if (!input.providers.accepts_tokens()) return refused("no provider accepts bearer tokens");
+  // Longer ones were never accepted, so they are not in the cache and not worth a digest.
+  if (input.credential.text.size() > kTokenBytesMax) return refused("the token is too large");
+  crypto::Sha256 digest = crypto::sha256(input.credential.text);
+  if (const CachedToken* cached = input.cache.find(digest, input.now)) {
+    if (still_holds(*cached, input)) return caller(cached->identity);
+  }
+  return verify_token(input, digest);
+}
+
+}  // namespace
+
+const Provider* Providers::find(std::string_view name) const {
+  for (const auto& provider : list_) {
+    if (provider->name == name) return provider.get();
+  }
+  return nullptr;
+}
+
+Authentication authenticate(const AuthenticateInput& input) {
+  switch (input.credential.kind) {
+    case CredentialKind::none:
+      return {};
+    case CredentialKind::api_key:
+      return authenticate_key(input);
+    case CredentialKind::bearer:
+      return authenticate_token(input);
+  }
+  return refused("the credential is of an unknown kind");
+}
+
+}  // namespace auth

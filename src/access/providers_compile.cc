@@ -1,0 +1,255 @@
+// compile_providers: from what the user wrote to what authenticate() uses, reporting everything that is
+// wrong.
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "access/providers.h"
+#include "base/bytes.h"
+
+namespace auth {
+namespace {
+
+// The definition as unambiguous text: every field behind its length. Places in files are left out, so that
+// moving a definition changes nothing.
+class Fingerprint {
+ public:
+  void add(std::string_view field) { text_.append(std::to_string(field.size())).append(":").append(field); }
+  void add(int64_t number) { add(std::string_view(std::to_string(number))); }
+  void add(const std::vector<std::string>& list) {
+    add(static_cast<int64_t>(list.size()));
+    for (const std::string& item : list) add(std::string_view(item));
+  }
+  uint64_t hash() const {
+    crypto::Sha256 digest = crypto::sha256(text_);
+    uint64_t hash;
+    std::memcpy(&hash, digest.data(), sizeof hash);
+    return hash;
+  }
+
+ private:
+  std::string text_;
+};
+
+void add_jwt(Fingerprint& print, const JwtSpec& spec) {
+  print.add(spec.issuer);
+  print.add(spec.audience);
+  print.add(spec.jwks.file);
+  print.add(spec.jwks.url);
+  print.add(spec.jwks.inline_json);
+  print.add(static_cast<int64_t>(spec.algorithms.size()));
+  for (Algorithm algorithm : spec.algorithms) print.add(crypto::algorithm_name(algorithm));
+  print.add(spec.clock_skew.ns);
+  print.add(spec.scopes_claim);
+  print.add(spec.groups_claim);
+  print.add(spec.subject_claim);
+}
+
+void add_keys(Fingerprint& print, const ApiKeysSpec& spec) {
+  print.add(static_cast<int64_t>(spec.keys.size()));
+  for (const ApiKeySpec& key : spec.keys) {
+    print.add(key.id);
+    print.add(key.digest);
+    print.add(key.owner);
+    print.add(key.scopes);
+    print.add(key.groups);
+    print.add(key.expires.value_or(base::WallTime{INT64_MAX}).ns);
+  }
+}
+
+uint64_t version_of(const ProviderSpec& spec) {
+  Fingerprint print;
+  print.add(spec.name);
+  print.add(std::string_view(spec.jwt ? "jwt" : "api_keys"));
+  if (spec.jwt) add_jwt(print, *spec.jwt);
+  if (spec.api_keys) add_keys(print, *spec.api_keys);
+  return print.hash();
+}
+
+uint32_t next_key_slot() {
+  static std::atomic<uint32_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+bool share_a_value(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return std::any_of(a.begin(), a.end(),
+                     [&](const std::string& item) { return std::find(b.begin(), b.end(), item) != b.end(); });
+}
+
+}  // namespace
+
+class ProvidersCompiler {
+ public:
+  explicit ProvidersCompiler(const Providers* previous) : previous_(previous) {}
+
+  void add(const ProviderSpec& spec) {
+    if (out_->find(spec.name) != nullptr) {
+      report(spec.source, "two providers are called " + base::json_quoted(spec.name));
+      return;
+    }
+    if (spec.jwt.has_value() == spec.api_keys.has_value()) {
+      report(spec.source, "a provider needs exactly one mechanism: `jwt` or `api_keys`");
+      return;
+    }
+    uint64_t version = version_of(spec);
+    const Provider* before = previous_ != nullptr ? previous_->find(spec.name) : nullptr;
+    if (before != nullptr && before->version == version) {
+      take_over(spec.name);
+    } else {
+      auto provider = std::make_shared<Provider>();
+      provider->name = spec.name;
+      provider->version = version;
+      if (spec.jwt) compile_jwt(spec, before, *provider);
+      if (spec.api_keys) compile_keys(*spec.api_keys, *provider);
+      out_->list_.push_back(std::move(provider));
+    }
+    check_issuer(spec);
+    note_digests(spec);
+  }
+
+  std::expected<std::shared_ptr<const Providers>, std::vector<CompileError>> finish() {
+    check_unique_digests();
+    if (!errors_.empty()) return std::unexpected(std::move(errors_));
+    std::vector<const ApiKey*> keys;
+    for (const auto& provider : out_->list_) {
+      for (const ApiKey& key : provider->keys) keys.push_back(&key);
+      out_->accepts_tokens_ |= provider->jwt.has_value();
+    }
+    out_->api_keys_ = ApiKeyTable(std::move(keys));
+    return out_;
+  }
+
+ private:
+  struct Digest {
+    crypto::Sha256 digest;
+    const ApiKeySpec* key;
+    size_t place;  // among all keys, so that the later one is reported
+  };
+
+  void report(const base::Source& source, std::string message) {
+    errors_.push_back({.source = source, .message = std::move(message)});
+  }
+
+  void take_over(std::string_view name) {
+    for (const auto& provider : previous_->list_) {
+      if (provider->name == name) out_->list_.push_back(provider);
+    }
+  }
+
+  void compile_jwt(const ProviderSpec& spec, const Provider* before, Provider& provider) {
+    const JwtSpec& jwt = *spec.jwt;
+    if (jwt.issuer.empty()) report(spec.source, "`issuer` is missing");
+    if (jwt.audience.empty()) {
+      report(spec.source,
+             "`audience` is missing: without it, tokens made for other services would be accepted");
+    }
+    if (jwt.algorithms.empty()) report(spec.source, "`algorithms` is missing");
+    JwtPolicy policy{.provider = spec.name,
+                     .issuer = jwt.issuer,
+                     .audience = jwt.audience,
+                     .algorithms = {},
+                     .clock_skew = jwt.clock_skew,
+                     .scopes_claim = jwt.scopes_claim,
+                     .groups_claim = jwt.groups_claim,
+                     .subject_claim = jwt.subject_claim};
+    for (Algorithm algorithm : jwt.algorithms) policy.algorithms.add(algorithm);
+    provider.jwt = std::move(policy);
+    compile_key_source(spec, before, provider);
+  }
+
+  void compile_key_source(const ProviderSpec& spec, const Provider* before, Provider& provider) {
+    const KeySetSpec& jwks = spec.jwt->jwks;
+    if (!jwks.file.empty() + !jwks.url.empty() + !jwks.inline_json.empty() != 1) {
+      report(spec.source, "`jwks` needs exactly one of a file, a URL and an inline key set");
+      return;
+    }
+    if (!jwks.inline_json.empty()) {
+      provider.key_source = KeySource::inline_json;
+      auto keys = parse_key_set(jwks.inline_json);
+      if (keys) {
+        provider.inline_keys = *keys;
+      } else {
+        report(spec.source, "the key set cannot be used: " + keys.error());
+      }
+    } else {
+      provider.key_source = jwks.url.empty() ? KeySource::file : KeySource::url;
+      provider.key_location = jwks.url.empty() ? jwks.file : jwks.url;
+    }
+    bool same_set = before != nullptr && before->key_slot != 0 && before->key_source == provider.key_source &&
+                    before->key_location == provider.key_location;
+    provider.key_slot = same_set ? before->key_slot : next_key_slot();
+  }
+
+  void compile_keys(const ApiKeysSpec& spec, Provider& provider) {
+    for (const ApiKeySpec& key : spec.keys) {
+      auto digest = parse_api_key_digest(key.digest);
+      if (!digest) {
+        report(key.source, "`digest` is not \"sha256:\" and 64 lower-case hexadecimal digits");
+        continue;
+      }
+      if (key.owner.empty()) report(key.source, "`owner` is missing");
+      Identity identity;
+      identity.provider = provider.name;
+      identity.subject = key.owner;
+      identity.groups = key.groups;
+      identity.scopes = key.scopes;
+      identity.credential_id = key.id;
+      if (key.expires) identity.expires = *key.expires;
+      provider.keys.push_back({.digest = *digest,
+                               .identity = make_identity(std::move(identity)),
+                               .use = use_of(*digest, provider.name)});
+    }
+  }
+
+  std::shared_ptr<ApiKeyUse> use_of(const crypto::Sha256& digest, std::string_view provider) const {
+    const ApiKey* before = previous_ != nullptr ? previous_->api_keys().find(digest) : nullptr;
+    if (before != nullptr && before->identity->provider == provider) return before->use;
+    return std::make_shared<ApiKeyUse>();
+  }
+
+  // Two providers that both could vouch for one token would make the order of definitions matter.
+  void check_issuer(const ProviderSpec& spec) {
+    if (!spec.jwt) return;
+    for (const ProviderSpec* other : jwt_specs_) {
+      if (other->jwt->issuer == spec.jwt->issuer && share_a_value(other->jwt->audience, spec.jwt->audience)) {
+        report(spec.source, "the provider " + base::json_quoted(other->name) + " at " + other->source.text() +
+                                " accepts the same issuer and audience");
+      }
+    }
+    jwt_specs_.push_back(&spec);
+  }
+
+  void note_digests(const ProviderSpec& spec) {
+    if (!spec.api_keys) return;
+    for (const ApiKeySpec& key : spec.api_keys->keys) {
+      if (auto digest = parse_api_key_digest(key.digest))
+        digests_.push_back({*digest, &key, digests_.size()});
+    }
+  }
+
+  void check_unique_digests() {
+    std::sort(digests_.begin(), digests_.end(), [](const Digest& a, const Digest& b) {
+      return a.digest != b.digest ? a.digest < b.digest : a.place < b.place;
+    });
+    for (size_t i = 1; i < digests_.size(); ++i) {
+      if (digests_[i].digest != digests_[i - 1].digest) continue;
+      report(digests_[i].key->source, "the same key stands at " + digests_[i - 1].key->source.text());
+    }
+  }
+
+  const Providers* previous_;
+  std::shared_ptr<Providers> out_ = std::make_shared<Providers>();
+  std::vector<CompileError> errors_;
+  std::vector<const ProviderSpec*> jwt_specs_;
+  std::vector<Digest> digests_;
+};
+
+std::expected<std::shared_ptr<const Providers>, std::vector<CompileError>> compile_providers(
+    std::span<const ProviderSpec> specs, const Providers* previous) {
+  ProvidersCompiler compiler(previous);
+  for (const ProviderSpec& spec : specs) compiler.add(spec);
+  return compiler.finish();
+}
+
+}  // namespace auth

@@ -1,0 +1,123 @@
+#include "routing/path_pattern.h"
+
+#include <algorithm>
+
+#include "base/bytes.h"
+
+namespace routing {
+namespace {
+
+using Problem = std::unexpected<std::string>;
+
+bool is_unreserved(char c) {  // RFC 3986 §2.3
+  return base::is_alpha(c) || base::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
+}
+
+// What http/target.h leaves raw in a path, less what has a meaning of its own here.
+bool is_plain(char c) {
+  return c > 0x20 && c < 0x7F && std::string_view("%\\#?*{}").find(c) == std::string_view::npos;
+}
+
+bool is_upper_hex(char c) { return base::is_digit(c) || (c >= 'A' && c <= 'F'); }
+
+std::string quoted(std::string_view text) { return base::json_quoted(text); }
+
+// The escape at the front of rest must be one that normalisation leaves as it is; else the pattern would
+// never match.
+std::expected<void, std::string> check_escape(std::string_view rest) {
+  std::string_view escape = rest.substr(0, 3);
+  if (escape.size() < 3 || !base::hex_decode(escape.substr(1))) {
+    return Problem("a '%' in a path is followed by two hexadecimal digits");
+  }
+  if (!is_upper_hex(escape[1]) || !is_upper_hex(escape[2])) {
+    return Problem("escapes are written with upper-case digits, and " + quoted(escape) + " is not");
+  }
+  char meant = base::hex_decode(escape.substr(1))->front();
+  if (is_unreserved(meant)) {
+    return Problem("write " + quoted({&meant, 1}) + " instead of " + quoted(escape) +
+                   ": paths are matched decoded");
+  }
+  if (meant == '%' || meant == '\\' || static_cast<unsigned char>(meant) < 0x20 || meant == 0x7F) {
+    return Problem("a path with " + quoted(escape) + " is always refused");
+  }
+  return {};
+}
+
+std::expected<void, std::string> check_parameter(std::string_view segment) {
+  std::string_view name = segment.substr(1, segment.size() - 2);
+  bool valid =
+      !name.empty() && !base::is_digit(name.front()) && std::all_of(name.begin(), name.end(), [](char c) {
+        return base::is_alpha(c) || base::is_digit(c) || c == '_' || c == '-';
+      });
+  if (!valid)
+    return Problem("a parameter is a name in braces such as {id}, and " + quoted(segment) + " is not");
+  return {};
+}
+
+std::expected<void, std::string> check_segment(std::string_view segment) {
+  if (segment.empty()) return Problem("a path has no empty segments: leave out the doubled or trailing '/'");
+  if (segment == "." || segment == "..") return Problem("a path has no '.' or '..' segments");
+  if (segment.front() == '{' && segment.back() == '}') return check_parameter(segment);
+  for (size_t i = 0; i < segment.size(); ++i) {
+    char c = segment[i];
+    if (c == '%') {
+      if (auto escape = check_escape(segment.substr(i)); !escape) return escape;
+      i += 2;
+    } else if (c == '*') {
+      return Problem(segment == "**"
+                         ? "'**' stands only at the end"
+                         : "'*' is no wildcard here: write {name} for one segment, or '**' at the end");
+    } else if (c == '{' || c == '}') {
+      return Problem("a parameter is a whole segment, and " + quoted(segment) + " is not");
+    } else if (c == '?') {
+      return Problem("a path has no query: only the path is matched");
+    } else if (c == '#') {
+      return Problem("a path has no '#'");
+    } else if (!is_plain(c)) {
+      return Problem("the character " + quoted({&c, 1}) + " never stands in a path unescaped");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+std::expected<PathPattern, std::string> PathPattern::parse(std::string_view text) {
+  if (!text.starts_with('/')) return Problem("a path begins with '/'");
+  PathPattern pattern;
+  pattern.text_ = text;
+  std::string_view rest = text;
+  while (!rest.empty() && text != "/") {
+    rest.remove_prefix(1);  // the slash
+    std::string_view segment = rest.substr(0, rest.find('/'));
+    rest.remove_prefix(segment.size());
+    if (segment == "**" && rest.empty()) break;
+    if (auto checked = check_segment(segment); !checked) return Problem(checked.error());
+    auto& before = pattern.segments_;
+    if (is_parameter(segment) && std::find(before.begin(), before.end(), segment) != before.end()) {
+      return Problem("the parameter " + quoted(segment) + " stands twice");
+    }
+    before.emplace_back(segment);
+  }
+  return pattern;
+}
+
+bool PathPattern::covers(std::string_view path) const {
+  if (!path.starts_with('/')) return false;  // "*" and the like are no paths
+  for (const std::string& wanted : segments_) {
+    if (path.empty()) return false;
+    path.remove_prefix(1);  // the slash
+    if (is_parameter(wanted)) {
+      size_t end = std::min(path.find('/'), path.size());
+      if (end == 0) return false;
+      path.remove_prefix(end);
+    } else {
+      if (!path.starts_with(wanted)) return false;
+      path.remove_prefix(wanted.size());
+      if (!path.empty() && path.front() != '/') return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace routing
