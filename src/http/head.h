@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <string_view>
 
@@ -13,14 +14,17 @@
 namespace http {
 
 enum class Method : uint8_t { get, head, post, put, delete_, patch, options, connect, trace, other };
-Method parse_method(std::string_view text);       // other when unknown; case-sensitive (RFC 9110 §9.1)
-std::string_view method_name(Method method);      // "_OTHER" for other, as telemetry names it
-bool is_idempotent(Method method);                // RFC 9110 §9.2.2
+Method parse_method(std::string_view text);   // other when unknown; case-sensitive (RFC 9110 §9.1)
+std::string_view method_name(Method method);  // "_OTHER" for other, as telemetry names it
+bool is_idempotent(Method method);            // RFC 9110 §9.2.2
 
 struct Header {
   std::string_view name;   // as sent
   std::string_view value;  // trimmed
   HeaderId id = HeaderId::other;
+  // Concerns this connection alone and is never forwarded (RFC 9110 §7.6.1): hop-by-hop by definition, or
+  // nominated by the Connection header.
+  bool hop_by_hop = false;
 };
 
 // In the order received. Bounded; the bound is the product's, the limit a user sets lies below it.
@@ -31,7 +35,7 @@ class Headers {
   // False when full.
   bool add(Header header) {
     if (count_ == kCapacity) return false;
-    items_[count_++] = header;
+    new (&items_[count_++]) Header(header);
     present_.set(header.id);
     return true;
   }
@@ -40,9 +44,9 @@ class Headers {
     present_ = {};
   }
   uint32_t size() const { return count_; }
-  const Header* begin() const { return items_.data(); }
-  const Header* end() const { return items_.data() + count_; }
-  const Header& operator[](uint32_t i) const { return items_[i]; }
+  const Header* begin() const { return &items_[0].header; }
+  const Header* end() const { return begin() + count_; }
+  const Header& operator[](uint32_t i) const { return begin()[i]; }
 
   bool has(HeaderId id) const { return present_.test(id); }
   // The first of that kind; nullptr when absent.
@@ -51,10 +55,18 @@ class Headers {
   const Header* find(std::string_view name) const;
   uint32_t count(HeaderId id) const;
 
+  // Marks every header of that name, ignoring case, as hop-by-hop.
+  void mark_hop_by_hop(std::string_view name);
+
  private:
   uint32_t count_ = 0;
   HeaderIdSet present_;
-  std::array<Header, kCapacity> items_;
+  // Left uninitialised: clearing several KiB for each request would cost more than parsing one.
+  union Slot {
+    Slot() {}
+    Header header;
+  };
+  std::array<Slot, kCapacity> items_;
 };
 
 // How long a body is, as the head says it (RFC 9112 §6.3).
@@ -70,12 +82,15 @@ struct RequestHead {
   std::string_view method_text;
   std::string_view scheme;     // of an absolute-form target or :scheme; else empty
   std::string_view authority;  // Host or :authority, as sent; empty only for HTTP/1.0 without Host
-  std::string_view target;     // path and query as sent ("/a?b"), or "*" for OPTIONS *
+  std::string_view target;     // path and query as sent ("/a?b"; "/" for an empty path), or "*" for OPTIONS *
   Version version = Version::http11;
   BodyLength body;
   bool keep_alive = true;
-  bool expect_continue = false;
-  bool upgrade = false;  // Connection: upgrade and an Upgrade header (RFC 9110 §7.8)
+  bool expect_continue = false;      // the client holds a body back until 100 (RFC 9110 §10.1.1)
+  bool expectation_unknown = false;  // Expect asks for something else: the gate answers 417
+  // Connection: upgrade and an Upgrade header (RFC 9110 §7.8) that a raw relay can honour; never h2c, which
+  // would carry requests past the rules.
+  bool upgrade = false;
   Headers headers;
 
   void clear();
@@ -92,8 +107,14 @@ struct ResponseHead {
   void clear();
 };
 
-// True when name is among the comma-separated tokens of any header of that id (RFC 9110 §5.6.1), ignoring case.
+// True when name is among the comma-separated tokens of any header of that id (RFC 9110 §5.6.1), ignoring
+// case.
 bool has_token(const Headers& headers, HeaderId id, std::string_view token);
+
+// Headers that concern one connection only whatever Connection says (RFC 9110 §7.6.1).
+inline constexpr HeaderIdSet kHopByHopHeaders = HeaderIdSet::of(
+    HeaderId::connection, HeaderId::keep_alive, HeaderId::proxy_connection, HeaderId::proxy_authenticate,
+    HeaderId::proxy_authorization, HeaderId::te, HeaderId::transfer_encoding, HeaderId::upgrade);
 
 std::string_view default_reason_phrase(int status);
 
