@@ -1,0 +1,353 @@
+"""What is measured and how it is run: the relay, nginx, haproxy and gatehouse before one origin, pinned to cores,
+with their CPU time and memory read from /proc. measures.py says what is asked of them."""
+
+import http.client
+import json
+import os
+import pathlib
+import re
+import resource
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests/e2e"))
+
+PROXY_CORE = "0"
+LOAD_CORE = "1"
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+CONNECTIONS = 64
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, seconds=30):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise RuntimeError(f"nothing listens on port {port}") from None
+            time.sleep(0.005)
+
+
+def descendants(pid):
+    pids = [pid]
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            pids += descendants(int(child))
+    return pids
+
+
+class Process:
+    """A started program and its children, all on one core."""
+
+    def __init__(self, command, core, **options):
+        self.started = subprocess.Popen(["taskset", "-c", core, *map(str, command)], **options)
+        self.pid = self.started.pid
+
+    def cpu_seconds(self):
+        """User and system time of all threads of all its processes so far."""
+        ticks = 0
+        for pid in descendants(self.pid):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / TICKS_PER_SECOND
+
+    def memory_kib(self, field="RssAnon"):
+        total = 0
+        for pid in descendants(self.pid):
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            total += int(re.search(rf"^{field}:\s+(\d+)", status, re.MULTILINE).group(1))
+        return total
+
+    def stop(self):
+        if self.started.poll() is None:
+            self.started.send_signal(signal.SIGTERM)
+            try:
+                self.started.wait(15)
+            except subprocess.TimeoutExpired:
+                self.started.kill()
+                self.started.wait()
+
+
+class Contender:
+    """A proxy under measurement; headers and script are what its requests need to be let in."""
+
+    def __init__(self, name, process, port, path="/x/small", headers=(), script=None, folder=None, admin=None):
+        self.name, self.process, self.port, self.path = name, process, port, path
+        self.headers, self.script, self.folder, self.admin = list(headers), script, folder, admin
+
+
+NGINX = """\
+daemon off;
+worker_processes 1;
+user root;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 16384; }}
+http {{
+  access_log {folder}/access.log;
+  keepalive_requests 1000000000;
+  keepalive_timeout 600s;
+  client_max_body_size 0;
+  client_body_temp_path {folder};
+  proxy_temp_path {folder};
+  fastcgi_temp_path {folder};
+  uwsgi_temp_path {folder};
+  scgi_temp_path {folder};
+  upstream origin {{ server 127.0.0.1:{origin}; keepalive 256; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+    }}
+  }}
+}}
+"""
+
+HAPROXY = """\
+global
+  nbthread 1
+  maxconn 9900
+  log stdout format raw local0
+defaults
+  mode http
+  log global
+  option httplog
+  http-reuse always
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  timeout http-keep-alive 600s
+frontend front
+  bind 127.0.0.1:{port}
+  default_backend origin
+backend origin
+  server origin 127.0.0.1:{origin}
+"""
+
+GATE = """\
+listen: [{ address: "127.0.0.1:0" }]
+admin: { address: "127.0.0.1:0" }
+workers: 1
+log: { access: { file: access.log } }
+"""
+
+OPEN_SERVICE = "match: { path: /x }\naccess: [{ allow: anyone }]\n"
+
+# An ordinary service: several rules, of which the last lets the benchmark's caller in.
+GUARDED_SERVICE = """\
+match: { path: /x }
+access:
+  - { name: health, on: GET /x/health, allow: anyone }
+  - { name: support, allow: { provider: %(provider)s, groups: [support] } }
+  - { name: writers, on: "POST,PUT,DELETE /x/**", allow: { provider: %(provider)s, scopes: [write] } }
+  - { name: banned, deny: { subjects: [mallory, eve] } }
+  - { name: readers, on: GET /x/**, allow: { provider: %(provider)s, scopes: [read] } }
+"""
+
+
+class Bench:
+    """One measure's world: an origin, contenders started on demand, everything stopped at its end."""
+
+    def __init__(self, options):
+        self.options = options
+        self.rounds, self.seconds = options.rounds, options.seconds
+        self.gatehouse = pathlib.Path(options.gatehouse).absolute()
+        self.tools = pathlib.Path(options.tools).absolute()
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gatehouse-bench-"))
+        self.running = []
+
+    def __enter__(self):
+        # Thousands of connections, here and in what is started from here.
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        self.origin_port = free_port()
+        self.start([self.tools / "bench_origin", self.origin_port], LOAD_CORE)
+        wait_for_port(self.origin_port)
+        return self
+
+    def __exit__(self, *_):
+        for process in reversed(self.running):
+            process.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self, command, core=PROXY_CORE, **options):
+        process = Process(command, core, **options)
+        self.running.append(process)
+        return process
+
+    def has_gatehouse(self):
+        return self.gatehouse.exists()
+
+    # --- Contenders ---
+
+    def relay(self):
+        port = free_port()
+        process = self.start([self.tools / "bench_relay", port, self.origin_port])
+        wait_for_port(port)
+        return Contender("relay", process, port)
+
+    def nginx(self):
+        port, folder = free_port(), self.subfolder("nginx")
+        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, origin=self.origin_port))
+        process = self.start(["nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"])
+        wait_for_port(port)
+        return Contender("nginx", process, port)
+
+    def haproxy(self):
+        port, folder = free_port(), self.subfolder("haproxy")
+        (folder / "haproxy.cfg").write_text(HAPROXY.format(port=port, origin=self.origin_port))
+        process = self.start(["haproxy", "-f", folder / "haproxy.cfg"], stdout=open(folder / "access.log", "wb"),
+                             stderr=subprocess.DEVNULL)
+        wait_for_port(port)
+        return Contender("haproxy", process, port)
+
+    def subfolder(self, name):
+        folder = self.folder / name
+        number = 2
+        while folder.exists():
+            folder = self.folder / f"{name}{number}"
+            number += 1
+        folder.mkdir()
+        return folder
+
+    def gate_folder(self, files):
+        folder = self.subfolder("gate")
+        for path, text in {"gatehouse.yaml": GATE, **files}.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_text(text)
+        return folder
+
+    def run_gate(self, name, folder, environ=None, **options):
+        """Starts gatehouse on a folder and waits until it serves."""
+        ready = folder.with_name(folder.name + ".ready")
+        with open(folder.with_name(folder.name + ".stderr"), "wb") as errors:
+            process = self.start([self.gatehouse, "run", folder, "--env", "local", "--ready-file", ready],
+                                 stdout=subprocess.DEVNULL, stderr=errors, env={**os.environ, **(environ or {})})
+        end = time.monotonic() + 60
+        while not ready.exists():
+            if process.started.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("gatehouse does not start: "
+                                   + folder.with_name(folder.name + ".stderr").read_text()[-500:])
+            time.sleep(0.001)
+        told = json.loads(ready.read_text())
+        port = int(told["listeners"][0]["address"].rsplit(":", 1)[1])
+        return Contender(name, process, port, folder=folder, admin=int(told["admin"].rsplit(":", 1)[1]), **options)
+
+    def values(self, *names):
+        return "".join(f'{name}: ["127.0.0.1:{self.origin_port}"]\n' for name in names)
+
+    def open_gate(self, name="gatehouse", **options):
+        folder = self.gate_folder({"services/x.yaml": OPEN_SERVICE, "environments/local.yaml": self.values("x")})
+        return self.run_gate(name, folder, **options)
+
+    def key_gate(self, name="gatehouse+key", **options):
+        """API key, rules, metrics, JSON log."""
+        folder = self.gate_folder({
+            "gatehouse.yaml": GATE + "providers: { robots: { api_keys: { file: keys.yaml } } }\n",
+            "keys.yaml": "keys: []\n",
+            "services/x.yaml": GUARDED_SERVICE % {"provider": "robots"},
+            "environments/local.yaml": self.values("x"),
+        })
+        done = subprocess.run([self.gatehouse, "keys", "new", folder, "--provider", "robots", "--owner", "bench",
+                               "--scopes", "read"], capture_output=True, text=True, check=True)
+        key = re.search(r"gh_\w+", done.stdout).group()
+        return self.run_gate(name, folder, headers=[f"X-Api-Key: {key}"], **options)
+
+    def jwt_gate(self, name="gatehouse+jwt", tokens=100, **options):
+        """RS256 tokens, each of `tokens` different ones in turn; rules, metrics, JSON log."""
+        from tokens import Issuer
+        issuer = Issuer("https://id.bench.example", "bench")
+        folder = self.gate_folder({
+            "gatehouse.yaml": GATE + "providers:\n  partners:\n    jwt: { issuer: \"https://id.bench.example\", "
+                                     "audience: [bench], jwks: { file: jwks.json }, algorithms: [RS256] }\n",
+            "jwks.json": json.dumps(issuer.jwks(["RS256"])),
+            "services/x.yaml": GUARDED_SERVICE % {"provider": "partners"},
+            "environments/local.yaml": self.values("x"),
+        })
+        expiry = int(time.time()) + 24 * 3600
+        made = [issuer.token("RS256", sub=f"caller-{n}", exp=expiry, scope="read", groups=["staff", "bench"])
+                for n in range(tokens)]
+        script = folder / "rotate.lua"
+        script.write_text("local tokens = {" + ",".join(f'"{token}"' for token in made) + "}\n" + ROTATE)
+        return self.run_gate(name, folder, script=script, headers=[f"Authorization: Bearer {made[0]}"], **options)
+
+    # --- Load ---
+
+    def wrk(self, contender, seconds=None, connections=CONNECTIONS):
+        """Keep-alive load from the other core: completed requests, failures and latency."""
+        command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}",
+                   f"-d{max(1, round(seconds or self.seconds))}s"]
+        if contender.script:
+            command += ["-s", str(contender.script)]
+        else:
+            for header in contender.headers:
+                command += ["-H", header]
+        done = subprocess.run([*command, f"http://127.0.0.1:{contender.port}{contender.path}"],
+                              capture_output=True, text=True, check=True)
+        requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
+        bad = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
+        errors = re.search(r"Socket errors: (.*)", done.stdout)
+        return {"requests": requests, "non_2xx": int(bad.group(1)) if bad else 0,
+                "socket_errors": errors.group(1) if errors else "",
+                "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))}
+
+    def cpu_per_request(self, contender, **options):
+        """Microseconds of the proxy's CPU a request, in one round."""
+        before = contender.process.cpu_seconds()
+        load = self.wrk(contender, **options)
+        spent = contender.process.cpu_seconds() - before
+        if load["non_2xx"] or load["socket_errors"]:
+            raise RuntimeError(f"{contender.name} failed {load['non_2xx']} of {load['requests']} requests "
+                               f"{load['socket_errors']}")
+        return {"us": spent * 1e6 / load["requests"], "rate": load["rate"]}
+
+    def paced(self, contender, rate, seconds, connections=CONNECTIONS):
+        command = ["taskset", "-c", LOAD_CORE, self.tools / "bench_paced", contender.port, int(rate), seconds,
+                   connections, contender.path, *contender.headers]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def get(self, port, path, headers=()):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        try:
+            connection.request("GET", path, headers=dict(h.split(": ", 1) for h in headers))
+            response = connection.getresponse()
+            return response.status, response.read(), response.headers
+        finally:
+            connection.close()
+
+
+ROTATE = """
+local next_token = 0
+request = function()
+  next_token = next_token % #tokens + 1
+  return wrk.format("GET", nil, { ["Authorization"] = "Bearer " .. tokens[next_token] })
+end
+"""
+
+
+def spread(values, form="{:.1f}"):
+    """`median (lowest–highest)`."""
+    if not values:
+        return "–"
+    return (f"{form.format(statistics.median(values))} "
+            f"({form.format(min(values))}–{form.format(max(values))})")
