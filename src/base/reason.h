@@ -33,7 +33,6 @@ namespace base {
   X(path_refused, 400, "The path is ambiguous and was refused")                                  \
   X(expectation_failed, 417, "The expectation cannot be met")                                    \
   X(no_route, 404, "No service is at this address")                                              \
-  X(service_unavailable, 503, "The service's definition is broken and has no earlier good version") \
   X(credential_missing, 401, "A credential is required")                                         \
   X(credential_malformed, 400, "The credential is malformed or sent more than once")             \
   X(credential_invalid, 401, "The credential is not valid")                                      \

@@ -1,6 +1,7 @@
 #include "io/buffer.h"
 
 #include <array>
+#include <iterator>
 #include <new>
 #include <vector>
 
@@ -8,34 +9,39 @@ namespace io {
 namespace {
 
 // How many free blocks of each size a thread keeps; a burst's surplus goes back to the heap.
-constexpr size_t kKeptSmall = 256;
-constexpr size_t kKeptLarge = 32;
+struct SizeClass {
+  size_t bytes;
+  size_t kept_max;
+};
+constexpr SizeClass kClasses[] = {{kTinyBuffer, 512}, {kSmallBuffer, 128}, {kLargeBuffer, 32}};
 
 struct FreeBlocks {
-  std::vector<char*> small;
-  std::vector<char*> large;
+  std::array<std::vector<char*>, std::size(kClasses)> kept;
   FreeBlocks() {
-    small.reserve(kKeptSmall);
-    large.reserve(kKeptLarge);
+    for (size_t i = 0; i < kept.size(); ++i) kept[i].reserve(kClasses[i].kept_max);
   }
   ~FreeBlocks() {
-    for (char* block : small) ::operator delete(block);
-    for (char* block : large) ::operator delete(block);
+    for (auto& blocks : kept) {
+      for (char* block : blocks) ::operator delete(block);
+    }
   }
 };
 
 thread_local FreeBlocks free_blocks;
 
-char* take_block(size_t size) {
-  auto& kept = size == kSmallBuffer ? free_blocks.small : free_blocks.large;
-  if (kept.empty()) return static_cast<char*>(::operator new(size));
+// The smallest class that holds bytes; bytes is at most kLargeBuffer.
+size_t class_of(size_t bytes) { return bytes <= kTinyBuffer ? 0 : bytes <= kSmallBuffer ? 1 : 2; }
+
+char* take_block(size_t capacity) {
+  auto& kept = free_blocks.kept[class_of(capacity)];
+  if (kept.empty()) return static_cast<char*>(::operator new(capacity));
   char* block = kept.back();
   kept.pop_back();
   return block;
 }
 
-void give_block(char* block, size_t size) {
-  auto& kept = size == kSmallBuffer ? free_blocks.small : free_blocks.large;
+void give_block(char* block, size_t capacity) {
+  auto& kept = free_blocks.kept[class_of(capacity)];
   if (kept.size() < kept.capacity()) {
     kept.push_back(block);
   } else {
@@ -52,7 +58,7 @@ bool Buffer::reserve(size_t more) {
     __builtin_memmove(block_, block_ + begin_, held);
   } else {
     if (held + more > kLargeBuffer) return false;
-    size_t capacity = held + more <= kSmallBuffer ? kSmallBuffer : kLargeBuffer;
+    size_t capacity = kClasses[class_of(held + more)].bytes;
     char* block = take_block(capacity);
     if (held > 0) __builtin_memcpy(block, block_ + begin_, held);
     if (block_ != nullptr) give_block(block_, capacity_);

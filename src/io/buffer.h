@@ -8,6 +8,7 @@
 
 namespace io {
 
+inline constexpr size_t kTinyBuffer = 4 * 1024;
 inline constexpr size_t kSmallBuffer = 16 * 1024;
 inline constexpr size_t kLargeBuffer = 128 * 1024;
 

@@ -13,7 +13,7 @@ namespace io {
 namespace {
 
 constexpr size_t kClassBytes = 64;
-constexpr size_t kClasses = 64;  // up to 4 KiB; larger frames are rare and go to the heap
+constexpr size_t kClasses = 512;  // up to 32 KiB; larger frames are rare and go to the heap
 
 struct FreeFrame {
   FreeFrame* next;

@@ -169,6 +169,22 @@ class Sleep {
   Waiter waiter_;
 };
 
+// Lets everything else that is ready run first; for work that could go on for long without waiting.
+class Yield {
+ public:
+  explicit Yield(Loop& loop) : loop_(loop) {}
+  bool await_ready() const noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> handle) noexcept {
+    waiter_.handle = handle;
+    loop_.make_ready(waiter_);
+  }
+  void await_resume() const noexcept {}
+
+ private:
+  Loop& loop_;
+  Waiter waiter_;
+};
+
 inline Sleep sleep_until(Loop& loop, base::Instant until) { return Sleep(loop, until); }
 inline Sleep sleep_for(Loop& loop, base::Duration d) { return Sleep(loop, loop.now() + d); }
 

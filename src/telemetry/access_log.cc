@@ -121,6 +121,10 @@ void write_decision(JsonLine& line, const ExchangeRecord& record) {
   write_text(line, R"(,"rule_name":)", record.rule_name, kNameMax);
   if (record.verdict == Verdict::allow) line.raw(R"(,"verdict":"allow")");
   if (record.verdict == Verdict::deny) line.raw(R"(,"verdict":"deny")");
+  if (!record.observed_rule.empty()) {
+    write_text(line, R"(,"observed":{"rule":)", record.observed_rule, kSourceMax);
+    line.raw(record.observed_verdict == Verdict::allow ? R"(,"verdict":"allow"})" : R"(,"verdict":"deny"})");
+  }
   if (record.reason != base::Reason::none) {
     line.raw(R"(,"reason":")");
     line.raw(base::reason_name(record.reason));

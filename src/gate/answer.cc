@@ -1,0 +1,167 @@
+// What the gate says itself: why an exchange failed (RFC 9457 problem details, or a page for a person), and the
+// few resources of its own under /.well-known/gatehouse/.
+#include <string>
+
+#include "base/bytes.h"
+#include "gate/exchange.h"
+
+namespace gate {
+
+using base::Reason;
+using http::HeaderId;
+
+namespace {
+
+// A person at a browser, not a program: RFC 9457 says nothing of them, a page does.
+bool wants_page(const http::RequestHead& head) {
+  if (head.method != http::Method::get) return false;
+  const http::Header* mode = head.headers.find(HeaderId::sec_fetch_mode);
+  if (mode != nullptr && mode->value != "navigate") return false;
+  const http::Header* accept = head.headers.find(HeaderId::accept);
+  return accept != nullptr && accept->value.find("text/html") != std::string_view::npos;
+}
+
+std::string html_escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    switch (c) {
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '&': out += "&amp;"; break;
+      case '"': out += "&quot;"; break;
+      default: out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+io::Task<> Exchange::answer(const base::Error& error) {
+  record_.reason = error.reason;
+  record_.detail = error.detail;
+  upload_.cancel();
+  backend_ = {};
+  int status = base::reason_status(error.reason);
+  if (client_.response_started() || status == 0 || client_.client_gone()) {
+    client_.abort();  // a cut connection is the only honest end of a half-sent answer
+    co_return;
+  }
+  headers_out_.clear();
+  std::string proxy_status = "gatehouse; error=";
+  proxy_status += base::reason_name(error.reason);
+  add_header("Proxy-Status", proxy_status);
+  std::string challenge;
+  if (auth::needs_challenge(error.reason)) {
+    auth::append_challenge(challenge, {.realm = service_ != nullptr ? std::string_view(service_->name) : "gatehouse",
+                                       .reason = error.reason,
+                                       .description = error.detail,
+                                       .scope = verdict_.missing_scopes != nullptr
+                                                    ? std::string_view(verdict_.missing_scopes->scope_text())
+                                                    : std::string_view{}});
+    add_header("WWW-Authenticate", challenge);
+  }
+  if (status == 503) add_header("Retry-After", "1");
+  add_header("Cache-Control", "no-store");
+  bool page = wants_page(client_.head());
+  std::string body = make_problem(error, page ? ProblemForm::page : ProblemForm::json);
+  Result sent = co_await send_text(static_cast<uint16_t>(status),
+                                   page ? "text/html; charset=utf-8" : "application/problem+json", body);
+  if (!sent) client_.abort();
+}
+
+std::string Exchange::make_problem(const base::Error& error, ProblemForm form) const {
+  std::string_view name = base::reason_name(error.reason);
+  std::string_view title = base::reason_title(error.reason);
+  std::string status = std::to_string(base::reason_status(error.reason));
+  std::string body;
+  if (form == ProblemForm::page) {
+    body += "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+            "content=\"width=device-width\"><title>";
+    body += html_escaped(title);
+    body += "</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;"
+            "margin:15vh auto;padding:0 1rem}h1{font-size:1.4rem}code{font-size:.9em}</style><h1>";
+    body += html_escaped(title);
+    body += "</h1><p>";
+    body += html_escaped(error.detail);
+    body += ".<p><small>" + status + " <a href=\"";
+    body += kReasonsPath;
+    body += name;
+    body += "\">";
+    body += name;
+    body += "</a>, request <code>";
+    body += record_.id.text();
+    body += "</code></small>\n";
+    return body;
+  }
+  body += "{\"type\":\"";
+  body += kReasonsPath;
+  body += name;
+  body += "\",\"title\":";
+  body += base::json_quoted(title);
+  body += ",\"status\":" + status + ",\"detail\":";
+  body += base::json_quoted(error.detail);
+  body += ",\"reason\":\"";
+  body += name;
+  body += "\",\"request_id\":\"";
+  body += record_.id.text();
+  body += "\"}\n";
+  return body;
+}
+
+io::Task<Exchange::Result> Exchange::answer_own() {
+  const http::RequestHead& head = client_.head();
+  std::string_view path = target_.path.substr(kOwnPrefix.size());
+  bool readable = head.method == http::Method::get || head.method == http::Method::head;
+  headers_out_.clear();
+  if (readable && path == "jwks.json" && snapshot_->signer != nullptr) {
+    record_.route_pattern = "/.well-known/gatehouse/jwks.json";
+    add_header("Cache-Control", "public, max-age=60");
+    co_return co_await send_text(200, "application/jwk-set+json", snapshot_->signer->key_set_json());
+  }
+  if (readable && path.starts_with("reasons/")) {
+    if (std::string_view text = reason_document(path.substr(8)); !text.empty()) {
+      record_.route_pattern = "/.well-known/gatehouse/reasons/{reason}";
+      add_header("Cache-Control", "public, max-age=3600");
+      co_return co_await send_text(200, "text/markdown; charset=utf-8", text);
+    }
+  }
+  co_return base::client_error(Reason::no_route, "the gate has nothing at this address");
+}
+
+// headers_out_ holds what goes with it. Sends the whole of it.
+io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view content_type, std::string_view body) {
+  add_header("Content-Type", content_type);
+  add_header("X-Content-Type-Options", "nosniff");
+  add_header("Date", worker_.http_date());
+  add_header("X-Request-Id", record_.id.text());
+  record_.status = status;
+  Result started = client_.start_response(
+      {.status = status, .headers = &headers_out_, .body = {http::BodyLength::Kind::sized, body.size()}});
+  if (!started) co_return started;
+  if (client_.head().method == http::Method::head) body = {};
+  while (!body.empty()) {
+    auto taken = client_.write(body);
+    if (!taken) co_return std::unexpected(taken.error());
+    body.remove_prefix(*taken);
+    if (*taken > 0) continue;
+    if (auto ready = co_await wait_for_client(); !ready) co_return ready;
+  }
+  if (auto finished = client_.finish({}); !finished) co_return finished;
+  for (;;) {
+    auto flushed = client_.flush();
+    if (!flushed) co_return std::unexpected(flushed.error());
+    if (*flushed) co_return Result{};
+    if (auto ready = co_await wait_for_client(); !ready) co_return ready;
+  }
+}
+
+io::Task<Exchange::Result> Exchange::wait_for_client() {
+  base::Instant deadline = worker_.loop().now() + snapshot_->timeouts.send;
+  io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, client_.writable(), client_.gone());
+  if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+  if (wake == io::Wake::timed_out) co_return base::client_error(Reason::client_stalled, "the client stopped reading");
+  co_return Result{};
+}
+
+}  // namespace gate

@@ -1,0 +1,69 @@
+// Stage "authenticate": the credential in the request, if there is one, to an identity. A bad credential is
+// refused whatever the rules would say.
+#include "gate/exchange.h"
+
+namespace gate {
+
+using base::Reason;
+
+namespace {
+
+// How long a request waits for a key set to be fetched. The fetch itself belongs to the control thread and goes
+// on without it.
+constexpr base::Duration kKeysPatience = base::seconds(3);
+
+}  // namespace
+
+io::Task<Exchange::Result> Exchange::authenticate() {
+  enter(telemetry::Phase::authenticate);
+  // A gate without providers has no opinion about credentials: they are the backend's.
+  if (snapshot_->providers->size() == 0) co_return Result{};
+  auto credential = auth::find_credential(client_.head().headers);
+  if (!credential) co_return std::unexpected(credential.error());
+  credential_ = *credential;
+  if (credential_.kind == auth::CredentialKind::none) co_return Result{};
+
+  auth::OnMissingKey on_missing_key = auth::OnMissingKey::ask;
+  for (;;) {
+    auth::Authentication outcome = auth::authenticate({.credential = credential_,
+                                                       .providers = *snapshot_->providers,
+                                                       .key_sets = worker_.key_sets(),
+                                                       .cache = worker_.tokens(),
+                                                       .now = worker_.wall_at(worker_.now()),
+                                                       .on_missing_key = on_missing_key});
+    switch (outcome.outcome) {
+      case auth::Authentication::Outcome::nobody:
+        co_return Result{};
+      case auth::Authentication::Outcome::caller:
+        identity_ = std::move(outcome.identity);
+        co_return Result{};
+      case auth::Authentication::Outcome::refused:
+        co_return base::fail(outcome.error);
+      case auth::Authentication::Outcome::needs_keys:
+        auto waited = co_await wait_for_keys((*snapshot_->providers)[outcome.provider].key_slot);
+        if (!waited) co_return waited;
+        on_missing_key = auth::OnMissingKey::refuse;
+    }
+  }
+}
+
+io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {
+  uint64_t checks_before = worker_.keys_checks(key_slot);
+  worker_.control().request_keys(key_slot);
+  io::Broadcast::Seat seat(worker_.keys_arrived());
+  base::Instant deadline = worker_.loop().now() + kKeysPatience;
+  while (worker_.keys_checks(key_slot) == checks_before) {
+    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
+    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (wake == io::Wake::timed_out) break;  // decided with the keys at hand
+  }
+  co_return Result{};
+}
+
+// Whether this header carries the credential that was checked; such a header never goes further.
+bool Exchange::credential_stands_in(const http::Header& header) const {
+  return credential_.kind != auth::CredentialKind::none && credential_.text.data() >= header.value.data() &&
+         credential_.text.data() < header.value.data() + header.value.size();
+}
+
+}  // namespace gate

@@ -1,0 +1,201 @@
+// The request path, in order. What each stage does stands beside it or in the file of its name:
+//   authenticate.cc  who is calling            request_head.cc  what the backend is sent
+//   forward.cc       to a backend, and again   response.cc      what the client is sent
+//   relay.cc         bodies                    answer.cc        the gate's own answers and failures
+#include "gate/exchange.h"
+
+#include "base/bytes.h"
+
+namespace gate {
+
+using base::Reason;
+using telemetry::Phase;
+
+io::Task<> Exchange::run() {
+  receive();
+  Result outcome = normalise();
+  if (outcome && own_) {
+    outcome = co_await answer_own();
+  } else {
+    if (outcome) outcome = route();
+    if (outcome) outcome = co_await authenticate();
+    if (outcome) outcome = authorise();
+    if (outcome) outcome = limit();
+    if (outcome) outcome = co_await forward();
+    if (outcome) outcome = co_await relay();
+  }
+  if (!outcome) co_await answer(outcome.error());
+  record();
+}
+
+io::Task<> Exchange::refuse(base::Error error) {
+  record_.phases.start(client_.began());
+  co_await answer(error);
+  record();
+}
+
+Exchange::Exchange(Worker& worker, const ClientContext& context, http::ServerStream& client)
+    : worker_(worker), context_(context), client_(client), snapshot_(worker.snapshot()) {
+  worker_.metrics().count(telemetry::Counter::exchanges_accepted);
+  record_.id = worker_.ids().next();
+  record_.time = worker_.wall_at(client_.began());
+  record_.generation = snapshot_->generation;
+  record_.client = client_text_ = context_.peer_text;
+  client_ip_ = context_.peer.ip;
+  record_.listener = snapshot_->listeners[context_.listener].name;
+}
+
+Exchange::~Exchange() {
+  if (recorded_) return;
+  // Cancelled in mid-flight: only a drain that ran out of time does that.
+  record_.reason = Reason::draining;
+  record_.detail = "the gate shut down before the exchange had ended";
+  record();
+}
+
+void Exchange::receive() {
+  const http::RequestHead& head = client_.head();
+  record_.phases.start(client_.began());
+  record_.protocol = head.version;
+  record_.method = head.method;
+  record_.method_text = head.method_text;
+  if (const http::Header* agent = head.headers.find(http::HeaderId::user_agent)) record_.user_agent = agent->value;
+  for (const base::Network& network : snapshot_->listeners[context_.listener].trusted_proxies) {
+    if (context_.peer.kind == io::Address::Kind::ip && base::contains(network, context_.peer.ip)) {
+      peer_trusted_ = true;
+      break;
+    }
+  }
+  if (peer_trusted_) find_client_behind_proxies();
+  record_.phases.enter(Phase::route, client_.received());
+}
+
+// Behind trusted proxies the client is the last address of X-Forwarded-For that no trusted proxy has.
+void Exchange::find_client_behind_proxies() {
+  const http::Headers& headers = client_.head().headers;
+  const auto& trusted = snapshot_->listeners[context_.listener].trusted_proxies;
+  for (uint32_t i = headers.size(); i-- > 0;) {
+    if (headers[i].id != http::HeaderId::x_forwarded_for) continue;
+    std::string_view list = headers[i].value;
+    while (!list.empty()) {
+      size_t comma = list.rfind(',');
+      std::string_view element = base::trim(comma == list.npos ? list : list.substr(comma + 1));
+      list = comma == list.npos ? std::string_view{} : list.substr(0, comma);
+      auto address = base::parse_ip(element);
+      if (!address) return;  // what a proxy did not write properly, nobody behind it can be believed about
+      client_ip_ = *address;
+      client_text_ = record_.client = element;
+      bool also_trusted = false;
+      for (const base::Network& network : trusted) also_trusted |= base::contains(network, *address);
+      if (!also_trusted) return;
+    }
+  }
+}
+
+Exchange::Result Exchange::normalise() {
+  const http::RequestHead& head = client_.head();
+  if (head.expectation_unknown) {
+    return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
+  }
+  if (head.target == "*") return base::client_error(Reason::no_route, "no service answers for the whole server");
+  std::span<char> path_room = scratch_.take(head.target.size());
+  std::span<char> host_room = scratch_.take(head.authority.size());
+  if (path_room.size() < head.target.size() || host_room.size() < head.authority.size()) {
+    return base::client_error(Reason::request_head_too_large, "the request's target is too long");
+  }
+  if (!head.authority.empty()) {
+    auto host = http::normalise_authority(head.authority, host_room);
+    if (!host) return std::unexpected(host.error());
+    host_ = *host;
+    record_.host = host_.host;
+  }
+  auto target = http::normalise_target(head.target, path_room);
+  if (!target) return std::unexpected(target.error());
+  target_ = *target;
+  record_.path = target_.path;
+  own_ = target_.path.starts_with(kOwnPrefix);
+  return {};
+}
+
+Exchange::Result Exchange::route() {
+  const http::RequestHead& head = client_.head();
+  const routing::Route* route = snapshot_->routes.lookup(
+      {.host = host_.host, .path = target_.path, .method = head.method, .headers = &head.headers});
+  if (route == nullptr) return base::client_error(Reason::no_route, "no service is at this address");
+  service_ = snapshot_->services[route->service].get();
+  record_.service = service_->slot;
+  record_.service_name = service_->name;
+  record_.route = route->label;
+  record_.route_pattern = route->pattern;
+  if (target_.has_encoded_slash && !service_->accepts_encoded_slash) {
+    return base::client_error(Reason::path_refused, "the path has an encoded slash");
+  }
+  if (target_.has_parameters && !service_->accepts_parameters) {
+    return base::client_error(Reason::path_refused, "the path has a parameter behind ';'");
+  }
+  if (client_.bytes_received() > service_->head_bytes_max) {
+    return base::client_error(Reason::request_head_too_large, "the head is larger than the service's limit");
+  }
+  return {};
+}
+
+Exchange::Result Exchange::authorise() {
+  enter(Phase::authorise);
+  verdict_ = auth::check_access(*snapshot_->gate_rules, *service_->rules,
+                                {.method = client_.head().method_text,
+                                 .path = target_.path,
+                                 .client = client_ip_,
+                                 .caller = identity_.get()});
+  record_.verdict = verdict_.allowed ? telemetry::Verdict::allow : telemetry::Verdict::deny;
+  if (verdict_.rule != nullptr) {
+    record_.rule_name = verdict_.rule->name();
+    record_.rule_source = place_of(*verdict_.rule);
+  }
+  if (verdict_.observed != nullptr) {
+    record_.observed_rule = place_of(*verdict_.observed);
+    record_.observed_verdict =
+        verdict_.observed->effect() == auth::Effect::allow ? telemetry::Verdict::allow : telemetry::Verdict::deny;
+  }
+  if (verdict_.allowed) return {};
+  switch (verdict_.reason) {
+    case Reason::credential_missing:
+      return base::client_error(verdict_.reason, "this call needs a credential");
+    case Reason::scope_insufficient:
+      return base::client_error(verdict_.reason, "the credential lacks a scope that this call needs");
+    default:
+      return base::client_error(Reason::rule_denied, verdict_.rule != nullptr ? "a rule denies this call"
+                                                                              : "no rule allows this call");
+  }
+}
+
+std::string_view Exchange::place_of(const auth::Rule& rule) const {
+  const auto& own = service_->rules->rules();
+  bool of_service = !own.empty() && &rule >= own.data() && &rule < own.data() + own.size();
+  return of_service ? service_->rule_places[rule.index()] : snapshot_->gate_rule_places[rule.index()];
+}
+
+Exchange::Result Exchange::limit() {
+  const http::BodyLength& body = client_.head().body;
+  if (service_->body_bytes_max && body.kind == http::BodyLength::Kind::sized && body.bytes > *service_->body_bytes_max) {
+    return base::client_error(Reason::request_body_too_large, "the body is larger than the service's limit");
+  }
+  return {};
+}
+
+void Exchange::record() {
+  recorded_ = true;
+  record_.bytes_received = client_.bytes_received();
+  record_.bytes_sent = client_.bytes_sent();
+  if (identity_ != nullptr) {
+    record_.provider = identity_->provider;
+    record_.subject = identity_->subject;
+  }
+  base::Instant now = worker_.now();
+  if (record_.reason == Reason::none) {
+    record_.phases.enter(Phase::done, now);
+  }
+  record_.phases.finish(now);
+  worker_.record(record_);
+}
+
+}  // namespace gate

@@ -1,0 +1,154 @@
+// One request and its answer, from the first byte to the record: THE REQUEST PATH. run() in exchange.cc is its
+// table of contents; each stage returns there and never calls the next. Made by a worker for each request, lives
+// in that request's coroutine, and leaves exactly one record, also when it is cancelled.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "access/challenge.h"
+#include "access/credential.h"
+#include "access/rules.h"
+#include "backends/pool.h"
+#include "base/result.h"
+#include "gate/relay.h"
+#include "gate/scratch.h"
+#include "gate/snapshot.h"
+#include "gate/worker.h"
+#include "http/stream.h"
+#include "http/target.h"
+#include "io/task.h"
+#include "telemetry/record.h"
+
+namespace gate {
+
+// What the gate answers for itself, on every host.
+inline constexpr std::string_view kOwnPrefix = "/.well-known/gatehouse/";
+inline constexpr std::string_view kReasonsPath = "/.well-known/gatehouse/reasons/";
+
+// An upgraded connection (RFC 9110 §7.8) without a byte in either direction is closed after this long; one that is
+// half closed has this long for its other half.
+inline constexpr base::Duration kTunnelPatience = base::seconds(3600);
+inline constexpr base::Duration kTunnelHalfClosedPatience = base::seconds(60);
+
+// What docs/reasons.md says about a reason; empty when there is none of that name. Lives for ever.
+std::string_view reason_document(std::string_view name);
+
+bool is_edited_away(const HeaderEdits& edits, const http::Header& header);
+
+// What all exchanges of a client's connection share.
+struct ClientContext {
+  uint32_t listener = 0;  // its number
+  io::Address peer;
+  std::string peer_text;  // the address without the port
+};
+
+class Exchange {
+ public:
+  Exchange(Worker& worker, const ClientContext& context, http::ServerStream& client);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+
+  io::Task<> run();
+  // For a request that has no usable head.
+  io::Task<> refuse(base::Error error);
+
+ private:
+  using Result = base::Result<>;
+
+  // The stages, in order.
+  void receive();
+  Result normalise();
+  Result route();
+  io::Task<Result> authenticate();
+  Result authorise();
+  Result limit();
+  io::Task<Result> forward();
+  io::Task<Result> relay();
+  void record();
+
+  void find_client_behind_proxies();
+  std::string_view place_of(const auth::Rule& rule) const;
+
+  // authenticate.cc
+  io::Task<Result> wait_for_keys(uint32_t key_slot);
+  bool credential_stands_in(const http::Header& header) const;
+
+  // forward.cc
+  io::Task<Result> open_backend(const backends::EndpointState* avoid);
+  io::Task<Result> connect(std::shared_ptr<backends::EndpointState> endpoint);
+  io::Task<Result> wait_for_endpoints();
+  io::Task<Result> send_request();
+  io::Task<> upload();
+  io::Task<Result> await_answer();
+  Result relay_interim();
+  bool may_try_again(const base::Error& error) const;
+  base::Error broken_while_sending(base::Error error) const;
+
+  // request_head.cc
+  Result choose_path();
+  Result build_request_headers();
+  bool add_forwarding_headers();
+  bool add_identity_headers();
+  bool add_header(std::string_view name, std::string_view value);
+  std::string_view header_safe(std::string_view value);
+  std::string_view upgrade_asked() const;
+
+  // response.cc
+  Result start_response();
+  Result switch_protocols();
+  io::Task<Result> relay_upgraded();
+  io::Task<> relay_to_backend();
+  void build_response_headers();
+  http::BodyLength answer_length() const;
+
+  // answer.cc
+  io::Task<> answer(const base::Error& error);
+  io::Task<Result> answer_own();
+  io::Task<Result> send_text(uint16_t status, std::string_view content_type, std::string_view body);
+  io::Task<Result> wait_for_client();
+  enum class ProblemForm : uint8_t { json, page };
+  std::string make_problem(const base::Error& error, ProblemForm form) const;
+
+  void enter(telemetry::Phase phase) { record_.phases.enter(phase, worker_.now()); }
+  telemetry::Attempt& attempt() { return record_.attempts[record_.attempts_kept() - 1]; }
+
+  Worker& worker_;
+  const ClientContext& context_;
+  http::ServerStream& client_;
+  SnapshotPtr snapshot_;  // pinned: what this exchange decides by, whatever is loaded meanwhile
+
+  http::Target target_;
+  http::Authority host_;
+  std::string_view path_sent_;  // target_.path, less the prefix stripped
+  bool peer_trusted_ = false;
+  base::IpAddress client_ip_;
+  std::string_view client_text_;
+  const Service* service_ = nullptr;
+  std::shared_ptr<ServiceState> state_;
+  bool own_ = false;  // addressed to the gate itself
+
+  auth::Credential credential_;
+  auth::IdentityPtr identity_;
+  auth::AssertionPtr assertion_;
+  auth::Verdict verdict_;
+
+  base::Instant attempt_began_;
+  std::shared_ptr<backends::EndpointState> tried_;
+  bool body_begun_ = false;
+  backends::Lease backend_;
+  io::Task<> upload_;
+  io::Signal upload_ended_;
+  std::optional<Result> upload_outcome_;
+  base::Instant request_sent_;
+  http::ResponseHead answer_;
+  http::Headers headers_out_;  // to the backend, then to the client
+
+  bool recorded_ = false;
+  telemetry::ExchangeRecord record_;
+  Scratch scratch_;
+};
+
+}  // namespace gate

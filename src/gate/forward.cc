@@ -1,0 +1,247 @@
+// Stage "forward": an endpoint, a connection, the request, and the answer's head; again on another endpoint or a
+// fresh connection where nothing can have been acted upon.
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "gate/exchange.h"
+
+namespace gate {
+
+using base::Reason;
+using telemetry::Phase;
+
+namespace {
+
+constexpr uint32_t kAttemptsMax = 3;
+
+base::Error connect_failure(int error) {
+  base::Error failure{Reason::connection_refused, base::Side::backend, base::Retry::safe,
+                      "the backend refused the connection"};
+  if (error == ETIMEDOUT) {
+    failure.reason = Reason::connection_timeout;
+    failure.detail = "the backend did not accept the connection in time";
+  } else if (error == ENOENT) {
+    failure.detail = "the backend's unix socket does not exist";
+  } else if (error == EHOSTUNREACH || error == ENETUNREACH) {
+    failure.detail = "there is no way to the backend";
+  } else if (error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == EAGAIN) {
+    failure.reason = Reason::connection_limit_reached;
+    failure.detail = "no further connection to the backend can be opened";
+  }
+  return failure;
+}
+
+}  // namespace
+
+io::Task<Exchange::Result> Exchange::forward() {
+  // The invariant of the gate, whatever the stages above did: no byte to a backend without a recorded allow.
+  if (record_.verdict != telemetry::Verdict::allow || !verdict_.allowed) {
+    co_return base::gate_error(Reason::proxy_internal_error, "forwarding without an allow was prevented");
+  }
+  state_ = worker_.state_of(*service_);
+  if (auto built = build_request_headers(); !built) co_return built;
+
+  std::shared_ptr<backends::EndpointState> failed;
+  for (;;) {
+    Result outcome = co_await open_backend(failed.get());
+    if (outcome) outcome = co_await send_request();
+    if (outcome) outcome = co_await await_answer();
+    base::Instant now = worker_.now();
+    attempt().total = now - attempt_began_;
+    if (outcome) co_return outcome;
+    attempt().outcome = outcome.error().reason;
+    if (!may_try_again(outcome.error())) co_return outcome;
+    upload_.cancel();
+    upload_outcome_.reset();
+    failed = tried_;
+    backend_ = {};
+  }
+}
+
+// Safe means that the failed attempt cannot have been acted upon and that all of the request is still at hand.
+bool Exchange::may_try_again(const base::Error& error) const {
+  if (error.side != base::Side::backend || record_.attempts_made >= kAttemptsMax || body_begun_) return false;
+  if (!backend_.valid()) {
+    // No connection came about; another endpoint may do better.
+    return error.retry == base::Retry::safe && state_->pool.endpoints().size() > 1;
+  }
+  // A kept connection turned out to be closed before a byte of the answer.
+  if (!backend_.reused() || backend_.http().answer_began() || error.reason != Reason::connection_terminated) return false;
+  return !backend_.http().request_left() || http::is_idempotent(client_.head().method);
+}
+
+io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState* avoid) {
+  enter(Phase::connect);
+  attempt_began_ = worker_.now();
+  telemetry::Attempt& attempt = record_.add_attempt();
+  if (!state_->pool.has_endpoints()) {
+    if (auto there = co_await wait_for_endpoints(); !there) co_return there;
+  }
+  std::shared_ptr<backends::EndpointState> endpoint = state_->pool.choose(worker_.random_word(), avoid);
+  if (endpoint == nullptr) {
+    co_return base::backend_error(Reason::no_healthy_endpoint, "the service has no endpoint");
+  }
+  tried_ = endpoint;
+  attempt.endpoint = endpoint->endpoint.text;
+  // A second try never trusts another kept connection: the backend may have closed all of them.
+  if (avoid == nullptr) backend_ = state_->pool.take_idle(endpoint, attempt_began_);
+  if (backend_.valid()) {
+    attempt.connection = telemetry::Connection::reused;
+    attempt.connection_age = attempt_began_ - backend_.opened();
+    attempt.connect = {};
+    co_return Result{};
+  }
+  Result connected = co_await connect(std::move(endpoint));
+  attempt.connect = worker_.now() - attempt_began_;
+  if (connected) attempt.connection = telemetry::Connection::fresh;
+  co_return connected;
+}
+
+io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
+  io::Broadcast::Seat seat(state_->endpoints_arrived);
+  base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
+  while (!state_->pool.has_endpoints()) {
+    if (state_->lookup == ServiceState::Lookup::failed) {
+      co_return base::backend_error(Reason::dns_error, "the backend's name could not be resolved");
+    }
+    if (state_->lookup == ServiceState::Lookup::done) break;
+    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
+    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (wake == io::Wake::timed_out) {
+      co_return base::backend_error(Reason::dns_timeout, "the backend's name was not resolved in time");
+    }
+  }
+  co_return Result{};
+}
+
+io::Task<Exchange::Result> Exchange::connect(std::shared_ptr<backends::EndpointState> endpoint) {
+  int error = 0;
+  std::unique_ptr<io::Stream> stream = worker_.network().connect(endpoint->endpoint.address, error);
+  if (stream == nullptr) co_return base::fail(connect_failure(error));
+  base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
+  while ((error = stream->connect_error()) == EINPROGRESS) {
+    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, stream->writable, client_.gone());
+    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (wake == io::Wake::timed_out) co_return base::fail(connect_failure(ETIMEDOUT));
+  }
+  if (error != 0) co_return base::fail(connect_failure(error));
+  backend_ = state_->pool.adopt(std::move(endpoint), std::move(stream), worker_.now());
+  co_return Result{};
+}
+
+io::Task<Exchange::Result> Exchange::send_request() {
+  const http::RequestHead& head = client_.head();
+  enter(Phase::send);
+  http1::ClientConnection& backend = backend_.http();
+  Result started = backend.start_request(
+      {.method = head.method_text,
+       .method_kind = head.method,
+       .path = path_sent_,
+       .query = target_.query,
+       .has_query = target_.has_query,
+       .authority = service_->host == HostSent::backend ? std::string_view(backend_.endpoint().authority)
+                                                        : head.authority.empty()
+                                                              ? std::string_view(backend_.endpoint().authority)
+                                                              : head.authority,
+       .headers = &headers_out_,
+       .body = head.body,
+       .upgrade = head.upgrade ? upgrade_asked() : std::string_view{}});
+  if (!started) co_return started;
+
+  if (head.body.kind != http::BodyLength::Kind::none) {
+    // Beside us, since the answer may begin before the body has ended.
+    upload_ = upload();
+    upload_.start();
+    co_return Result{};
+  }
+  if (auto finished = backend.finish({}); !finished) co_return finished;
+  for (;;) {
+    auto flushed = backend.flush();
+    if (!flushed) co_return base::fail(broken_while_sending(flushed.error()));
+    if (*flushed) break;
+    base::Instant deadline = worker_.loop().now() + service_->response_timeout;
+    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, backend.writable(), client_.gone());
+    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (wake == io::Wake::timed_out) {
+      co_return base::backend_error(Reason::connection_write_timeout, "the backend stopped taking the request");
+    }
+  }
+  request_sent_ = worker_.now();
+  co_return Result{};
+}
+
+// The request's body on its way, until it has ended or cannot go on.
+io::Task<> Exchange::upload() {
+  body_begun_ = true;
+  Result outcome = co_await relay_body(
+      {.loop = worker_.loop(),
+       .from = client_,
+       .to = backend_.http(),
+       .read_patience = snapshot_->timeouts.body,
+       .write_patience = service_->response_timeout,
+       .progress_bytes = kBodyProgressBytes,
+       .bytes_max = service_->body_bytes_max.value_or(UINT64_MAX),
+       .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
+                        "the body did not arrive in time"},
+       .write_timeout = {Reason::connection_write_timeout, base::Side::backend, base::Retry::never,
+                         "the backend stopped taking the body"},
+       .too_large = {Reason::request_body_too_large, base::Side::client, base::Retry::never,
+                     "the body is larger than the service's limit"}});
+  request_sent_ = worker_.now();
+  upload_outcome_ = outcome;
+  upload_ended_.fire();
+}
+
+io::Task<Exchange::Result> Exchange::await_answer() {
+  enter(Phase::wait);
+  http1::ClientConnection& backend = backend_.http();
+  for (;;) {
+    auto got = backend.receive_head(answer_);
+    if (!got) {
+      // Nothing more will come from the backend; a failing client explains more.
+      if (upload_outcome_ && !*upload_outcome_ && upload_outcome_->error().side == base::Side::client) {
+        co_return *upload_outcome_;
+      }
+      co_return std::unexpected(got.error());
+    }
+    if (*got) {
+      if (answer_.status >= 200 || answer_.status == 101) break;
+      if (auto relayed = relay_interim(); !relayed) co_return relayed;
+      continue;
+    }
+    bool uploading = upload_.valid() && !upload_outcome_;
+    // A backend that broke off the body may still have answered early; only a client's failure ends it here.
+    if (upload_outcome_ && !*upload_outcome_) {
+      const base::Error& error = upload_outcome_->error();
+      if (error.side == base::Side::client || error.reason == Reason::connection_write_timeout) co_return *upload_outcome_;
+    }
+    base::Instant deadline = uploading ? base::kNever : request_sent_ + service_->response_timeout;
+    io::Wake wake =
+        co_await io::wait_for(worker_.loop(), deadline, backend.readable(), client_.gone(), upload_ended_);
+    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (wake == io::Wake::timed_out) {
+      co_return base::backend_error(Reason::http_response_timeout, "the backend did not answer in time");
+    }
+  }
+  attempt().wait = worker_.loop().now() - (request_sent_.reached() ? request_sent_ : attempt_began_);
+  attempt().status = answer_.status;
+  co_return Result{};
+}
+
+Exchange::Result Exchange::relay_interim() {
+  headers_out_.clear();
+  for (const http::Header& header : answer_.headers) {
+    if (!header.hop_by_hop) headers_out_.add(header);
+  }
+  return client_.send_interim(answer_.status, headers_out_);
+}
+
+// A reused connection that the backend has just closed fails here or at the first read, by chance of timing; both
+// are one thing.
+base::Error Exchange::broken_while_sending(base::Error error) const {
+  if (backend_.reused()) error.reason = Reason::connection_terminated;
+  return error;
+}
+
+}  // namespace gate

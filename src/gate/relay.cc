@@ -1,0 +1,79 @@
+#include "gate/relay.h"
+
+namespace gate {
+namespace {
+
+// After this much without a wait, others get their turn.
+constexpr uint64_t kTurnBytes = 1024 * 1024;
+
+base::Error client_gone() {
+  return {base::Reason::client_disconnected, base::Side::client, base::Retry::never, "the client went away"};
+}
+
+// Waits until the sink can take more. False: its patience is over.
+io::Task<base::Result<>> wait_writable(RelayPlan& plan) {
+  base::Instant deadline = plan.loop.now() + plan.write_patience;
+  io::Wake wake = plan.gone != nullptr
+                      ? co_await io::wait_for(plan.loop, deadline, plan.to.writable(), *plan.gone)
+                      : co_await io::wait_for(plan.loop, deadline, plan.to.writable());
+  if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
+  if (wake == io::Wake::timed_out) co_return base::fail(plan.write_timeout);
+  co_return base::Result<>{};
+}
+
+}  // namespace
+
+io::Task<base::Result<>> relay_body(RelayPlan plan) {
+  uint64_t moved = 0;
+  uint64_t turn_end = kTurnBytes;
+  uint64_t progress_mark = plan.progress_bytes;
+  base::Instant read_deadline = plan.loop.now() + plan.read_patience;
+  for (;;) {
+    auto got = plan.from.peek();
+    if (!got) co_return std::unexpected(got.error());
+    if (!got->bytes.empty()) {
+      if (got->bytes.size() > plan.bytes_max - moved) co_return base::fail(plan.too_large);
+      bool last = got->end;
+      size_t offered = got->bytes.size();
+      auto taken = plan.to.write(got->bytes);
+      if (!taken) co_return std::unexpected(taken.error());
+      plan.from.consume(*taken);
+      moved += *taken;
+      if (moved >= progress_mark) {
+        progress_mark = moved + plan.progress_bytes;
+        read_deadline = plan.loop.now() + plan.read_patience;
+      }
+      if (last && *taken == offered) break;
+      if (*taken == 0) {
+        if (auto ready = co_await wait_writable(plan); !ready) co_return std::unexpected(ready.error());
+        read_deadline = plan.loop.now() + plan.read_patience;  // the wait was the sink's, not the source's
+      } else if (moved >= turn_end) {
+        turn_end = moved + kTurnBytes;
+        co_await io::Yield(plan.loop);
+      }
+      continue;
+    }
+    if (got->end) break;
+    // What was taken leaves before we wait for more: a peer may need it to go on.
+    auto flushed = plan.to.flush();
+    if (!flushed) co_return std::unexpected(flushed.error());
+    if (!*flushed) {
+      if (auto ready = co_await wait_writable(plan); !ready) co_return std::unexpected(ready.error());
+      continue;
+    }
+    io::Wake wake = plan.gone != nullptr
+                        ? co_await io::wait_for(plan.loop, read_deadline, plan.from.readable(), *plan.gone)
+                        : co_await io::wait_for(plan.loop, read_deadline, plan.from.readable());
+    if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
+    if (wake == io::Wake::timed_out) co_return base::fail(plan.read_timeout);
+  }
+  if (auto finished = plan.to.finish(plan.from.trailers()); !finished) co_return std::unexpected(finished.error());
+  for (;;) {
+    auto flushed = plan.to.flush();
+    if (!flushed) co_return std::unexpected(flushed.error());
+    if (*flushed) co_return base::Result<>{};
+    if (auto ready = co_await wait_writable(plan); !ready) co_return std::unexpected(ready.error());
+  }
+}
+
+}  // namespace gate

@@ -1,0 +1,186 @@
+// What the backend is sent: the client's headers less what concerned only its connection, every credential and
+// every claim of identity, plus what the gate vouches for.
+#include "base/bytes.h"
+#include "gate/exchange.h"
+
+namespace gate {
+
+using base::Reason;
+using http::HeaderId;
+
+namespace {
+
+// Never taken over from a client: framing is the connection's own, the rest only the gate may say.
+constexpr http::HeaderIdSet kNeverForwarded = http::HeaderIdSet::of(
+    HeaderId::host, HeaderId::content_length, HeaderId::transfer_encoding, HeaderId::gatehouse_identity,
+    HeaderId::gatehouse_debug, HeaderId::client_cert, HeaderId::client_cert_chain, HeaderId::x_forwarded_user,
+    HeaderId::x_forwarded_email, HeaderId::x_forwarded_groups, HeaderId::x_forwarded_preferred_username,
+    HeaderId::x_forwarded_for, HeaderId::x_forwarded_host, HeaderId::x_forwarded_port, HeaderId::x_forwarded_prefix,
+    HeaderId::x_forwarded_proto, HeaderId::x_real_ip, HeaderId::forwarded, HeaderId::x_request_id,
+    HeaderId::proxy_authorization);
+
+bool names(const NamedValue& edit, const http::Header& header) {
+  if (edit.id != HeaderId::other) return edit.id == header.id;
+  return header.id == HeaderId::other && base::equals_ignoring_case(edit.name, header.name);
+}
+
+}  // namespace
+
+bool is_edited_away(const HeaderEdits& edits, const http::Header& header) {
+  for (const NamedValue& edit : edits.remove) {
+    if (names(edit, header)) return true;
+  }
+  for (const NamedValue& edit : edits.set) {
+    if (names(edit, header)) return true;
+  }
+  return false;
+}
+
+bool Exchange::add_header(std::string_view name, std::string_view value) {
+  return headers_out_.add({.name = name, .value = value, .id = HeaderId::other});
+}
+
+std::string_view Exchange::upgrade_asked() const {
+  const http::Header* upgrade = client_.head().headers.find(HeaderId::upgrade);
+  return upgrade != nullptr ? upgrade->value : std::string_view{};
+}
+
+// The path matched is the path forwarded; only a prefix the service itself named may be taken off it.
+Exchange::Result Exchange::choose_path() {
+  path_sent_ = target_.path;
+  const std::string& prefix = service_->strip_prefix;
+  if (prefix.empty() || !path_sent_.starts_with(prefix)) return {};
+  std::string_view rest = path_sent_.substr(prefix.size());
+  if (rest.empty()) {
+    path_sent_ = "/";
+  } else if (rest.front() == '/') {
+    path_sent_ = rest;
+  }
+  return {};
+}
+
+Exchange::Result Exchange::build_request_headers() {
+  if (auto chosen = choose_path(); !chosen) return chosen;
+  const http::RequestHead& head = client_.head();
+  const HeaderEdits& edits = service_->request_headers;
+  bool providers = snapshot_->providers->size() > 0;
+  bool fits = true;
+  headers_out_.clear();
+  for (const http::Header& header : head.headers) {
+    if (header.hop_by_hop || kNeverForwarded.test(header.id)) continue;
+    if (header.id == HeaderId::x_api_key && providers) continue;
+    if (header.id == HeaderId::authorization && credential_stands_in(header)) continue;
+    if ((header.id == HeaderId::traceparent || header.id == HeaderId::tracestate) && !peer_trusted_) continue;
+    if (!edits.empty() && is_edited_away(edits, header)) continue;
+    fits &= headers_out_.add(header);
+  }
+  for (const NamedValue& edit : edits.set) fits &= add_header(edit.name, edit.value);
+  for (const NamedValue& edit : edits.add) fits &= add_header(edit.name, edit.value);
+  fits &= add_forwarding_headers() && add_identity_headers();
+  if (!fits) return base::client_error(Reason::request_head_too_large, "the headers to forward do not fit");
+  return {};
+}
+
+// Who called and how, for the backend. A trusted proxy's own account is continued, anybody else's replaced.
+bool Exchange::add_forwarding_headers() {
+  const http::Headers& headers = client_.head().headers;
+  std::string_view peer = context_.peer_text;
+  std::string_view scheme = "http";
+  std::string_view host = client_.head().authority;
+  std::string_view chain = peer;
+  std::string_view forwarded;
+  if (peer_trusted_) {
+    for (const http::Header& header : headers) {
+      if (header.id == HeaderId::x_forwarded_for && chain.data() == peer.data()) {
+        chain = scratch_.join(header.value, ", ", peer);
+      } else if (header.id == HeaderId::x_forwarded_proto && (header.value == "https" || header.value == "http")) {
+        scheme = header.value;
+      } else if (header.id == HeaderId::x_forwarded_host && headers.count(HeaderId::x_forwarded_host) == 1) {
+        host = header.value;
+      } else if (header.id == HeaderId::forwarded) {
+        forwarded = forwarded.empty() ? header.value : scratch_.join(forwarded, ", ", header.value);
+      }
+    }
+  }
+  // RFC 7239 §6: an IPv6 address stands in brackets and quotes.
+  bool v6 = peer.find(':') != peer.npos;
+  std::string_view own = scratch_.join(v6 ? "for=\"[" : "for=", peer, v6 ? "]\"" : "", ";host=\"",
+                                       client_.head().authority, "\";proto=http");
+  if (!forwarded.empty()) own = scratch_.join(forwarded, ", ", own);
+
+  bool fits = add_header("X-Forwarded-For", chain) && add_header("X-Forwarded-Proto", scheme) &&
+              add_header("X-Forwarded-Host", host) && add_header("Forwarded", own) &&
+              add_header("Via", client_.head().version == http::Version::http10 ? "1.0 gatehouse" : "1.1 gatehouse") &&
+              add_header("X-Request-Id", record_.id.text());
+  // W3C trace context: continued from a trusted peer, else begun here under the request's own id.
+  if (!(peer_trusted_ && headers.has(HeaderId::traceparent))) {
+    static constexpr char kHex[] = "0123456789abcdef";
+    std::span<char> span_id = scratch_.take(16);
+    uint64_t random = worker_.random_word();
+    for (char& c : span_id) {
+      c = kHex[random & 15];
+      random >>= 4;
+    }
+    fits = fits && add_header("traceparent", scratch_.join("00-", record_.id.text(), "-",
+                                                           std::string_view(span_id.data(), span_id.size()), "-00"));
+  }
+  return fits && !chain.empty() && !own.empty();
+}
+
+bool Exchange::add_identity_headers() {
+  if (identity_ == nullptr) return true;
+  bool fits = true;
+  if (snapshot_->signer != nullptr) {
+    auto assertion = worker_.assertions().find_or_make({.signer = *snapshot_->signer,
+                                                        .identity = *identity_,
+                                                        .service_slot = service_->slot,
+                                                        .service = service_->name,
+                                                        .now = worker_.wall_at(worker_.loop().now()),
+                                                        .random = worker_.random()});
+    if (!assertion) return false;
+    assertion_ = *assertion;
+    fits &= add_header("Gatehouse-Identity", *assertion_);
+  }
+  for (HeaderId id : snapshot_->identity_headers) {
+    switch (id) {
+      case HeaderId::x_forwarded_user:
+        fits &= add_header("X-Forwarded-User", header_safe(identity_->subject));
+        break;
+      case HeaderId::x_forwarded_email:
+        if (!identity_->email.empty()) fits &= add_header("X-Forwarded-Email", header_safe(identity_->email));
+        break;
+      case HeaderId::x_forwarded_preferred_username:
+        if (!identity_->preferred_username.empty()) {
+          fits &= add_header("X-Forwarded-Preferred-Username", header_safe(identity_->preferred_username));
+        }
+        break;
+      case HeaderId::x_forwarded_groups: {
+        std::string_view groups;
+        for (const std::string& group : identity_->groups) {
+          groups = groups.empty() ? std::string_view(group) : scratch_.join(groups, ",", group);
+        }
+        if (!groups.empty()) fits &= add_header("X-Forwarded-Groups", header_safe(groups));
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  return fits;
+}
+
+// A claim may hold anything; in a header it must not end the line or start another.
+std::string_view Exchange::header_safe(std::string_view value) {
+  bool safe = true;
+  for (char c : value) safe &= static_cast<uint8_t>(c) >= 0x20 && c != 0x7F;
+  if (safe) return value;
+  std::span<char> copy = scratch_.take(value.size());
+  if (copy.size() < value.size()) return {};
+  for (size_t i = 0; i < value.size(); ++i) {
+    uint8_t c = static_cast<uint8_t>(value[i]);
+    copy[i] = c < 0x20 || c == 0x7F ? '?' : value[i];
+  }
+  return {copy.data(), copy.size()};
+}
+
+}  // namespace gate

@@ -1,0 +1,93 @@
+// Everything the request path decides by, compiled from the user's files: immutable, shared by all workers,
+// replaced as a whole by the next generation. An exchange keeps the one it began with. A service whose settings
+// did not change is the same object in the next Snapshot. control/ makes these; the data plane only reads them.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "access/assertion.h"
+#include "access/providers.h"
+#include "access/rules.h"
+#include "backends/endpoint.h"
+#include "base/ip.h"
+#include "base/time.h"
+#include "http/header_id.h"
+#include "http1/server_connection.h"
+#include "routing/table.h"
+
+namespace gate {
+
+struct NamedValue {
+  std::string name;
+  std::string value;
+  http::HeaderId id = http::HeaderId::other;
+};
+
+// Applied in this order: remove, set (replaces all of that name), add.
+struct HeaderEdits {
+  std::vector<NamedValue> remove;
+  std::vector<NamedValue> set;
+  std::vector<NamedValue> add;
+  bool empty() const { return remove.empty() && set.empty() && add.empty(); }
+};
+
+enum class HostSent : uint8_t { preserve, backend };
+
+struct Service {
+  std::string name;
+  uint32_t slot = 0;        // number that is this service's for the life of the process
+  uint64_t generation = 0;  // that brought this definition
+  std::string place;        // where it is defined, "services/orders.yaml:1:1"
+
+  backends::EndpointListPtr endpoints;  // null when names have to be resolved: then they are posted to the workers
+  std::string strip_prefix;             // "" or "/prefix"
+  HostSent host = HostSent::preserve;
+  base::Duration connect_timeout;
+  base::Duration response_timeout;  // to the answer's head, and between bytes of its body
+
+  std::shared_ptr<const auth::RuleSet> rules;
+  std::vector<std::string> rule_places;  // by Rule::index(): "services/orders.yaml:4:5"
+
+  HeaderEdits request_headers;
+  HeaderEdits response_headers;
+  std::optional<uint64_t> body_bytes_max;
+  uint32_t head_bytes_max = 64 * 1024;
+  bool accepts_encoded_slash = false;
+  bool accepts_parameters = false;
+};
+
+struct Timeouts {
+  base::Duration body = base::seconds(30);  // to take kBodyProgressBytes more of a request's body
+  base::Duration send = base::seconds(30);  // without the client taking a byte of the answer
+};
+
+// A client that sends its body slower than this many bytes in Timeouts::body is cut off: an idle timer alone
+// would let one byte a second hold an exchange for ever.
+inline constexpr uint64_t kBodyProgressBytes = 1024;
+
+struct ListenerPolicy {
+  std::string name;                            // the address as configured
+  std::vector<base::Network> trusted_proxies;  // whose forwarded headers are believed
+};
+
+struct Snapshot {
+  uint64_t generation = 0;
+  routing::Table routes;
+  std::vector<std::shared_ptr<const Service>> services;  // by slot; null where there is none
+  std::shared_ptr<const auth::RuleSet> gate_rules;
+  std::vector<std::string> gate_rule_places;
+  std::shared_ptr<const auth::Providers> providers;
+  std::shared_ptr<const auth::AssertionSigner> signer;
+  std::vector<http::HeaderId> identity_headers;  // convenience copies for backends
+  http1::ServerLimits server_limits;
+  Timeouts timeouts;
+  std::vector<ListenerPolicy> listeners;  // by listener number
+};
+
+using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+}  // namespace gate

@@ -1,0 +1,244 @@
+#include "gate/worker.h"
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+
+#include "gate/exchange.h"
+#include "http1/server_connection.h"
+
+namespace gate {
+namespace {
+
+telemetry::RequestIdGenerator::Seed random_seed(crypto::RandomSource& random) {
+  telemetry::RequestIdGenerator::Seed seed;
+  random.fill({reinterpret_cast<uint8_t*>(seed.data()), sizeof seed});
+  return seed;
+}
+
+// When descriptors have run out, accepting waits this long for some to come free.
+constexpr base::Duration kAcceptPause = base::milliseconds(100);
+constexpr base::Duration kHouseInterval = base::seconds(1);
+
+}  // namespace
+
+// A client's connection: what its exchanges share, and the connection itself.
+class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http1::RequestHandler {
+ public:
+  Client(Worker& worker, std::unique_ptr<io::Stream> stream, ClientContext context)
+      : worker_(worker), context_(std::move(context)), connection_(worker.loop(), std::move(stream), context_.peer) {}
+
+  io::Task<> run() { return connection_.serve(*this); }
+
+  io::Task<> serve(http::ServerStream& stream) override {
+    Exchange exchange(worker_, context_, stream);
+    co_await exchange.run();
+  }
+  io::Task<> refuse(http::ServerStream& stream, base::Error error) override {
+    Exchange exchange(worker_, context_, stream);
+    co_await exchange.refuse(error);
+  }
+  bool draining() const override { return worker_.draining_; }
+  const http1::ServerLimits& limits() const override { return worker_.snapshot_->server_limits; }
+  void request_drain() { connection_.drain_requested().fire(); }
+
+ private:
+  Worker& worker_;
+  ClientContext context_;
+  http1::ServerConnection connection_;
+};
+
+struct Worker::ListenerSlot {
+  uint32_t number = 0;
+  bool removed = false;
+  std::unique_ptr<io::Listener> listener;
+};
+
+Worker::Worker(const WorkerParts& parts)
+    : parts_(parts), mailbox_(parts.loop), ids_(random_seed(parts.random)) {
+  parts_.random.fill({reinterpret_cast<uint8_t*>(&random_state_), sizeof random_state_});
+  wall_offset_ns_ = parts_.loop.clock().wall_now().ns - parts_.loop.clock().now().ns;
+  tasks_.spawn(deliver_mail());
+  tasks_.spawn(keep_house());
+}
+
+Worker::~Worker() {
+  connections_.cancel_all();
+  tasks_.cancel_all();
+}
+
+io::Task<> Worker::deliver_mail() {
+  for (;;) {
+    mailbox_.deliver();
+    co_await io::wait_for(parts_.loop, base::kNever, mailbox_.arrived());
+  }
+}
+
+// Once a second: dead and old backend connections go, and the wall clock is looked at.
+io::Task<> Worker::keep_house() {
+  for (;;) {
+    co_await io::sleep_for(parts_.loop, kHouseInterval);
+    wall_offset_ns_ = parts_.loop.clock().wall_now().ns - parts_.loop.clock().now().ns;
+    date_.clear();
+    for (auto& state : services_) {
+      if (state != nullptr) state->pool.sweep(parts_.loop.now());
+    }
+    if (parts_.log_access && log_ring_.needs_wake()) parts_.control.wake_log_writer();
+  }
+}
+
+void Worker::apply(SnapshotPtr snapshot) {
+  // Exchanges count their references on a block of this worker's own, so that workers do not share a cache line.
+  auto holder = std::make_shared<SnapshotPtr>(std::move(snapshot));
+  snapshot_ = SnapshotPtr(holder, holder->get());
+}
+
+std::shared_ptr<ServiceState> Worker::state_of(const Service& service) {
+  if (service.slot >= services_.size()) services_.resize(service.slot + 1);
+  auto& state = services_[service.slot];
+  if (state == nullptr) {
+    backends::PoolLimits limits;
+    limits.head.head_bytes_max = snapshot_->server_limits.head.head_bytes_max;
+    state = std::make_shared<ServiceState>(limits, metrics_, service.slot);
+  }
+  // A newer definition brings its addresses; an exchange of an older generation must not bring the old ones back.
+  if (service.endpoints != nullptr && service.generation > state->generation) {
+    state->generation = service.generation;
+    state->pool.set_endpoints(service.endpoints);
+    state->lookup = ServiceState::Lookup::done;
+  }
+  return state;
+}
+
+void Worker::set_endpoints(uint32_t slot, backends::EndpointListPtr endpoints) {
+  if (slot >= services_.size()) services_.resize(slot + 1);
+  auto& state = services_[slot];
+  if (state == nullptr) state = std::make_shared<ServiceState>(backends::PoolLimits{}, metrics_, slot);
+  if (endpoints == nullptr || endpoints->empty()) {
+    state->lookup = ServiceState::Lookup::failed;  // the last known endpoints, if any, go on being used
+  } else {
+    state->lookup = ServiceState::Lookup::done;
+    state->pool.set_endpoints(std::move(endpoints));
+  }
+  state->endpoints_arrived.notify_all();
+}
+
+void Worker::forget_service(uint32_t slot) {
+  if (slot < services_.size()) services_[slot].reset();
+  metrics_.forget_service(slot);
+}
+
+void Worker::put_keys(uint32_t key_slot, auth::KeySetPtr keys) { key_sets_.put(key_slot, std::move(keys)); }
+
+void Worker::keys_checked(uint32_t key_slot) {
+  if (key_slot >= keys_checks_.size()) keys_checks_.resize(key_slot + 1);
+  ++keys_checks_[key_slot];
+  keys_arrived_.notify_all();
+}
+
+uint64_t Worker::keys_checks(uint32_t key_slot) const {
+  return key_slot < keys_checks_.size() ? keys_checks_[key_slot] : 0;
+}
+
+void Worker::add_listener(uint32_t number, std::unique_ptr<io::Listener> listener) {
+  auto slot = std::make_unique<ListenerSlot>();
+  slot->number = number;
+  slot->listener = std::move(listener);
+  tasks_.spawn(accept_clients(*slot));
+  listeners_.push_back(std::move(slot));
+}
+
+void Worker::remove_listener(uint32_t number) {
+  for (auto& slot : listeners_) {
+    if (slot->number != number || slot->removed) continue;
+    slot->removed = true;
+    slot->listener->acceptable.fire();  // its task takes what is waiting, then closes
+  }
+}
+
+io::Task<> Worker::accept_clients(ListenerSlot& slot) {
+  for (;;) {
+    io::Address peer;
+    int error = 0;
+    if (std::unique_ptr<io::Stream> stream = slot.listener->accept(peer, error)) {
+      metrics_.count(telemetry::Counter::connections_accepted);
+      connections_.spawn(serve_client(std::move(stream), std::move(peer), slot.number));
+      continue;
+    }
+    if (error != 0) {
+      co_await io::sleep_for(parts_.loop, kAcceptPause);
+      continue;
+    }
+    if (slot.removed) break;
+    co_await io::wait_for(parts_.loop, base::kNever, slot.listener->acceptable);
+  }
+  std::erase_if(listeners_, [&](const auto& held) { return held.get() == &slot; });
+}
+
+io::Task<> Worker::serve_client(std::unique_ptr<io::Stream> stream, io::Address peer, uint32_t listener) {
+  metrics_.connection_opened(listener);
+  ++client_count_;
+  {
+    std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
+    Client client(*this, std::move(stream),
+                  {.listener = listener, .peer = std::move(peer), .peer_text = std::move(peer_text)});
+    clients_.push_back(client);
+    co_await client.run();
+  }
+  metrics_.connection_closed(listener);
+  if (--client_count_ == 0) clients_gone_.fire();
+}
+
+void Worker::drain(base::Duration deadline) {
+  if (draining_) return;
+  draining_ = true;
+  for (auto& slot : listeners_) {
+    slot->removed = true;
+    slot->listener->acceptable.fire();
+  }
+  for (Client* client = clients_.front(); client != nullptr; client = clients_.after(*client)) client->request_drain();
+  tasks_.spawn(finish_drain(parts_.loop.now() + deadline));
+}
+
+io::Task<> Worker::finish_drain(base::Instant deadline) {
+  while (client_count_ > 0 || !listeners_.empty()) {
+    base::Instant look_again = std::min(deadline, parts_.loop.now() + base::milliseconds(20));
+    co_await io::wait_for(parts_.loop, look_again, clients_gone_);
+    if (parts_.loop.now() >= deadline) break;
+  }
+  connections_.cancel_all();
+  parts_.control.worker_drained(parts_.index);
+}
+
+uint64_t Worker::random_word() {
+  // splitmix64: for balancing and span ids, nothing that has to be secret.
+  uint64_t z = (random_state_ += 0x9E3779B97F4A7C15u);
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return z ^ (z >> 31);
+}
+
+std::string_view Worker::http_date() {
+  if (date_.empty()) {
+    time_t now = static_cast<time_t>(wall_at(parts_.loop.now()).unix_seconds());
+    tm parts{};
+    gmtime_r(&now, &parts);
+    std::array<char, 64> text;
+    date_.assign(text.data(), strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts));
+  }
+  return date_;
+}
+
+void Worker::record(const telemetry::ExchangeRecord& record) {
+  telemetry::record_exchange(metrics_, record);
+  if (!parts_.log_access) return;
+  std::span<char> room = log_ring_.reserve(telemetry::kLogLineBytesMax);
+  if (room.empty()) {
+    metrics_.count(telemetry::Counter::log_lines_dropped);
+    return;
+  }
+  log_ring_.commit(log_format_.format(record, room));
+  if (log_ring_.needs_wake()) parts_.control.wake_log_writer();
+}
+
+}  // namespace gate

@@ -1,0 +1,145 @@
+// One thread of the data plane: its loop, listeners, connections, pools, caches and counters. Workers share
+// nothing; the control thread talks to them by posting. What a worker owns outlives every exchange it runs.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "access/assertion.h"
+#include "access/jwks.h"
+#include "access/token_cache.h"
+#include "backends/pool.h"
+#include "crypto/random.h"
+#include "gate/snapshot.h"
+#include "io/broadcast.h"
+#include "io/loop.h"
+#include "io/mailbox.h"
+#include "io/stream.h"
+#include "io/task.h"
+#include "telemetry/access_log.h"
+#include "telemetry/log_ring.h"
+#include "telemetry/metrics.h"
+#include "telemetry/request_id.h"
+
+namespace gate {
+
+// What a worker keeps for one service over all generations. Exchanges share it, so that it may be forgotten while
+// they run.
+struct ServiceState {
+  ServiceState(const backends::PoolLimits& limits, telemetry::WorkerMetrics& metrics, uint32_t slot)
+      : pool(limits, metrics, slot) {}
+  backends::Pool pool;
+  io::Broadcast endpoints_arrived;
+  uint64_t generation = 0;  // of the definition whose endpoints the pool has
+  // How far the names of the service's backends have been looked up; literal addresses are `done` at once.
+  enum class Lookup : uint8_t { pending, done, failed } lookup = Lookup::pending;
+};
+
+// What a worker asks of the control thread. Implemented there; callable from any worker, must not block.
+class ControlPlane {
+ public:
+  virtual ~ControlPlane() = default;
+  // A token named a key that the set at hand lacks. The control thread refetches, at a limited rate, and answers
+  // with Worker::keys_checked whether or not there was anything new.
+  virtual void request_keys(uint32_t key_slot) = 0;
+  // A worker that was told to drain has no connection left.
+  virtual void worker_drained(uint32_t worker) = 0;
+  // Lines wait in the worker's log ring.
+  virtual void wake_log_writer() = 0;
+};
+
+// The loop's parts come from outside, so that the whole request path also runs in one thread on an in-memory
+// network with a clock that is advanced by hand.
+struct WorkerParts {
+  uint32_t index = 0;
+  io::Loop& loop;
+  io::Network& network;
+  crypto::RandomSource& random;
+  ControlPlane& control;
+  bool log_access = true;
+};
+
+class Worker {
+ public:
+  explicit Worker(const WorkerParts& parts);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // The worker's own thread, mostly by way of mailbox(). ------------------------------------------------------
+  void apply(SnapshotPtr snapshot);
+  void set_endpoints(uint32_t slot, backends::EndpointListPtr endpoints);
+  void forget_service(uint32_t slot);
+  void put_keys(uint32_t key_slot, auth::KeySetPtr keys);
+  void keys_checked(uint32_t key_slot);
+  void add_listener(uint32_t number, std::unique_ptr<io::Listener> listener);
+  void remove_listener(uint32_t number);
+  // Takes no new connections, closes idle ones, finishes what is in flight; what is left at the deadline is cut.
+  void drain(base::Duration deadline);
+
+  // For exchanges. --------------------------------------------------------------------------------------------
+  const SnapshotPtr& snapshot() const { return snapshot_; }
+  std::shared_ptr<ServiceState> state_of(const Service& service);
+  io::Loop& loop() { return parts_.loop; }
+  io::Network& network() { return parts_.network; }
+  crypto::RandomSource& random() { return parts_.random; }
+  ControlPlane& control() { return parts_.control; }
+  base::Instant now() { return parts_.loop.clock().now(); }  // exact; loop().now() is this turn's beginning
+  base::WallTime wall_at(base::Instant instant) const { return {instant.ns + wall_offset_ns_}; }
+  std::string_view http_date();  // RFC 9110 §5.6.7, of this second
+  uint64_t random_word();
+  telemetry::RequestIdGenerator& ids() { return ids_; }
+  auth::TokenCache& tokens() { return tokens_; }
+  auth::AssertionCache& assertions() { return assertions_; }
+  auth::KeySets& key_sets() { return key_sets_; }
+  io::Broadcast& keys_arrived() { return keys_arrived_; }
+  uint64_t keys_checks(uint32_t key_slot) const;
+  bool draining() const { return draining_; }
+  // The one place an exchange ends in: counts it and writes its line.
+  void record(const telemetry::ExchangeRecord& record);
+
+  // Any thread. -----------------------------------------------------------------------------------------------
+  io::Mailbox& mailbox() { return mailbox_; }
+  telemetry::LogRing& log_ring() { return log_ring_; }
+  telemetry::WorkerMetrics& metrics() { return metrics_; }
+
+ private:
+  struct ListenerSlot;
+  class Client;
+
+  io::Task<> deliver_mail();
+  io::Task<> accept_clients(ListenerSlot& slot);
+  io::Task<> serve_client(std::unique_ptr<io::Stream> stream, io::Address peer, uint32_t listener);
+  io::Task<> keep_house();
+  io::Task<> finish_drain(base::Instant deadline);
+
+  WorkerParts parts_;
+  io::Mailbox mailbox_;
+  SnapshotPtr snapshot_;
+  telemetry::WorkerMetrics metrics_;
+  telemetry::LogRing log_ring_;
+  telemetry::AccessLogFormat log_format_;
+  telemetry::RequestIdGenerator ids_;
+  uint64_t random_state_;
+  auth::TokenCache tokens_;
+  auth::AssertionCache assertions_;
+  auth::KeySets key_sets_;
+  std::vector<uint64_t> keys_checks_;  // by key slot: answers from the control thread so far
+  io::Broadcast keys_arrived_;
+  std::vector<std::shared_ptr<ServiceState>> services_;  // by slot; made at the first request
+  bool draining_ = false;
+  int64_t wall_offset_ns_ = 0;  // wall clock minus monotonic, looked at every second
+  std::string date_;
+  std::vector<std::unique_ptr<ListenerSlot>> listeners_;
+  struct ClientTag;
+  io::List<Client, ClientTag> clients_;
+  uint32_t client_count_ = 0;
+  io::Signal clients_gone_;
+  io::Scope connections_;  // destroyed first: its coroutines use everything above
+  io::Scope tasks_;
+};
+
+}  // namespace gate

@@ -1,0 +1,249 @@
+#include "http1/server_connection.h"
+
+#include <array>
+
+namespace http1 {
+
+using base::Reason;
+using base::Result;
+
+// A parsed head is several KiB; connections hold one only while a request is being served.
+struct ServerConnection::HeadSlot {
+  http::RequestHead head;
+};
+
+namespace {
+
+// The status line and the headers that are the connection's own.
+constexpr size_t kStatusLineRoom = 192;
+
+size_t size_on_wire(const http::Headers& headers) {
+  size_t bytes = 0;
+  for (const http::Header& header : headers) bytes += header.name.size() + header.value.size() + 4;
+  return bytes;
+}
+
+base::Error head_too_large() {
+  return {Reason::http_response_header_section_size, base::Side::backend, base::Retry::never,
+          "the answer's head does not fit the gate's buffer"};
+}
+
+}  // namespace
+
+ServerConnection::ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const io::Address& peer)
+    : loop_(loop),
+      stream_(std::move(stream)),
+      peer_(peer),
+      in_(*stream_, base::Side::client),
+      out_(*stream_, base::Side::client) {}
+
+ServerConnection::~ServerConnection() { give_head_slot(); }
+
+void ServerConnection::take_head_slot() {
+  if (head_ != nullptr) return;
+  head_ = new (io::take_frame(sizeof(HeadSlot))) HeadSlot;
+}
+
+void ServerConnection::give_head_slot() {
+  if (head_ == nullptr) return;
+  head_->~HeadSlot();
+  io::give_frame(std::exchange(head_, nullptr), sizeof(HeadSlot));
+}
+
+const http::RequestHead& ServerConnection::head() const { return head_->head; }
+
+io::Task<> ServerConnection::serve(RequestHandler& handler) {
+  Result<std::string_view> bytes;
+  while (co_await await_request(handler, bytes)) {
+    received_ = loop_.now();
+    take_head_slot();
+    response_started_ = finished_ = continue_sent_ = false;
+    out_.start_message();
+    draining_ = handler.draining();
+    Result<> parsed;
+    if (bytes) {
+      parsed = parse_request_head(*bytes, handler.limits().head, head_->head);
+    } else {
+      parsed = std::unexpected(bytes.error());
+    }
+    if (parsed) {
+      keep_alive_ = head_->head.keep_alive;
+      in_.start_body(head_->head.body);
+      co_await handler.serve(*this);
+    } else {
+      keep_alive_ = false;
+      head_->head.clear();
+      in_.start_body({});
+      co_await handler.refuse(*this, parsed.error());
+    }
+    if (aborted_ || raw_ || !finished_) break;
+    if (!keep_alive_) {
+      co_await linger(handler);
+      break;
+    }
+    if (!in_.body_ended() && !co_await drain_body(handler)) break;
+    in_.next_message();
+    give_head_slot();
+  }
+  if (aborted_) stream_->reset_on_close();
+}
+
+// False when the connection is over. Else head_bytes is a complete head, or why there is none to be had.
+io::Task<bool> ServerConnection::await_request(RequestHandler& handler, Result<std::string_view>& head_bytes) {
+  const ServerLimits& limits = handler.limits();
+  began_ = {};
+  base::Instant deadline = loop_.now() + limits.idle_timeout;
+  for (;;) {
+    auto bytes = in_.receive_head(limits.head.head_bytes_max);
+    if (in_.any_bytes() && !began_.reached()) {
+      began_ = loop_.now();
+      deadline = began_ + limits.head_timeout;
+    }
+    if (!bytes) {
+      // A client that leaves in the middle of a head has asked for nothing.
+      if (bytes.error().reason == Reason::client_disconnected) co_return false;
+      head_bytes = std::unexpected(bytes.error());
+      co_return true;
+    }
+    if (*bytes) {
+      head_bytes = **bytes;
+      co_return true;
+    }
+    idle_ = !began_.reached();
+    if (idle_ && handler.draining()) co_return false;
+    io::Wake wake = co_await io::wait_for(loop_, deadline, stream_->readable, drain_requested_);
+    idle_ = false;
+    if (wake == io::Wake::timed_out) {
+      if (!began_.reached()) co_return false;
+      head_bytes = base::client_error(Reason::request_timeout, "the head did not arrive in time");
+      co_return true;
+    }
+  }
+}
+
+// The handler answered without reading the whole body. A short rest is read so that the connection can go on.
+io::Task<bool> ServerConnection::drain_body(RequestHandler& handler) {
+  base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
+  for (;;) {
+    auto got = in_.peek();
+    if (!got) co_return false;
+    in_.consume(got->bytes.size());
+    if (got->end) co_return true;
+    if (!got->bytes.empty()) continue;
+    if (co_await io::wait_for(loop_, deadline, stream_->readable) == io::Wake::timed_out) co_return false;
+  }
+}
+
+// RFC 9112 §9.6: closing with input unread would reset the connection and might destroy the answer on its way.
+io::Task<> ServerConnection::linger(RequestHandler& handler) {
+  stream_->shutdown_write();
+  base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
+  in_.release_buffers();
+  give_head_slot();
+  std::array<char, 4096> discarded;
+  for (uint64_t bytes = 0; bytes < 64 * 1024 * 1024;) {
+    io::IoResult got = stream_->read(discarded);
+    if (got.kind == io::IoResult::Kind::end || got.kind == io::IoResult::Kind::failed) co_return;
+    bytes += got.count;
+    if (got.kind == io::IoResult::Kind::bytes) continue;
+    if (co_await io::wait_for(loop_, deadline, stream_->readable) == io::Wake::timed_out) co_return;
+  }
+}
+
+void ServerConnection::put_status_line(uint16_t status) {
+  out_.put("HTTP/1.1 ");
+  out_.put_number(status);
+  out_.put(" ");
+  out_.put(http::default_reason_phrase(status));
+  out_.put("\r\n");
+}
+
+Result<> ServerConnection::send_interim(uint16_t status, const http::Headers& headers) {
+  // RFC 9110 §15.2: never to an HTTP/1.0 client.
+  if (head_->head.version == http::Version::http10) return {};
+  if (!out_.reserve(kStatusLineRoom + size_on_wire(headers))) return base::fail(head_too_large());
+  put_status_line(status);
+  continue_sent_ |= status == 100;
+  for (const http::Header& header : headers) out_.put_header(header.name, header.value);
+  out_.put("\r\n");
+  if (auto flushed = out_.flush(); !flushed) return std::unexpected(flushed.error());
+  return {};
+}
+
+void ServerConnection::choose_keep_alive(const http::ResponseStart& start) {
+  const http::RequestHead& request = head_->head;
+  if (draining_) keep_alive_ = false;
+  bool unknown_length = start.body.kind == http::BodyLength::Kind::chunked ||
+                        start.body.kind == http::BodyLength::Kind::until_close;
+  // Only the end of the connection can tell an HTTP/1.0 client where such a body ends.
+  if (unknown_length && request.version == http::Version::http10) keep_alive_ = false;
+  if (!in_.body_ended()) {
+    // A body that will not be read whole cannot be followed by another request; nor can one that a client
+    // waiting for 100 may or may not send now.
+    if (in_.body_left() > kDrainBytesMax || (request.expect_continue && !continue_sent_)) keep_alive_ = false;
+  }
+}
+
+Result<> ServerConnection::start_response(const http::ResponseStart& start) {
+  using Kind = http::BodyLength::Kind;
+  const http::RequestHead& request = head_->head;
+  if (!out_.reserve(kStatusLineRoom + start.upgrade.size() + size_on_wire(*start.headers))) {
+    return base::fail(head_too_large());
+  }
+  response_started_ = true;
+  choose_keep_alive(start);
+  put_status_line(start.status);
+  for (const http::Header& header : *start.headers) out_.put_header(header.name, header.value);
+  if (start.status == 101) {
+    out_.put("Connection: upgrade\r\nUpgrade: ");
+    out_.put(start.upgrade);
+    out_.put("\r\n\r\n");
+    out_.start_body(Outbound::Framing::none);
+    return {};
+  }
+
+  bool never_a_body = start.status == 204 || start.status == 304;
+  bool body_left_out = never_a_body || request.method == http::Method::head;
+  bool old_client = request.version == http::Version::http10;
+  Outbound::Framing framing = Outbound::Framing::plain;
+  if (start.body.kind == Kind::sized || (start.body.kind == Kind::none && !body_left_out)) {
+    if (start.status != 204) {  // RFC 9110 §8.6
+      out_.put("Content-Length: ");
+      out_.put_number(start.body.bytes);
+      out_.put("\r\n");
+    }
+  } else if (start.body.kind != Kind::none && !old_client && !never_a_body) {
+    out_.put("Transfer-Encoding: chunked\r\n");
+    framing = Outbound::Framing::chunked;
+  }
+  if (!keep_alive_) {
+    out_.put("Connection: close\r\n");
+  } else if (old_client) {
+    out_.put("Connection: keep-alive\r\n");
+  }
+  out_.put("\r\n");
+  out_.start_body(body_left_out ? Outbound::Framing::none : framing);
+  return {};
+}
+
+Result<> ServerConnection::finish(std::string_view trailers) {
+  finished_ = true;
+  if (raw_) {
+    out_.shutdown_when_flushed();
+    return {};
+  }
+  return out_.finish(trailers);
+}
+
+void ServerConnection::switch_to_raw() {
+  raw_ = true;
+  in_.switch_to_raw();
+  out_.start_body(Outbound::Framing::plain);
+}
+
+void ServerConnection::abort() {
+  aborted_ = true;
+  keep_alive_ = false;
+}
+
+}  // namespace http1

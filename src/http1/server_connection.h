@@ -1,0 +1,103 @@
+// A client's HTTP/1 connection: requests come in one after the other, each is given to a handler as a ServerStream,
+// and its answer goes out before the next is read. Pipelined requests wait in the buffer.
+// Used by the gate's workers and by the admin listener.
+#pragma once
+
+#include <memory>
+
+#include "http/stream.h"
+#include "http1/inbound.h"
+#include "http1/outbound.h"
+#include "io/task.h"
+
+namespace http1 {
+
+struct ServerLimits {
+  HeadLimits head;
+  base::Duration head_timeout = base::seconds(10);    // first byte to the whole head
+  base::Duration idle_timeout = base::seconds(75);    // between requests, and before the first
+  base::Duration linger_timeout = base::seconds(2);   // for the client to take a last answer before the close
+};
+
+// Of a body the handler did not read: up to this much is read and dropped to keep the connection.
+inline constexpr uint64_t kDrainBytesMax = 64 * 1024;
+
+// Answers requests. One call an exchange.
+class RequestHandler {
+ public:
+  virtual ~RequestHandler() = default;
+  virtual io::Task<> serve(http::ServerStream& stream) = 0;
+  // A request that was refused before it had a usable head; the handler answers through the stream.
+  virtual io::Task<> refuse(http::ServerStream& stream, base::Error error) = 0;
+  // No further request is wanted on the connection: answers say so and idle connections close.
+  virtual bool draining() const = 0;
+  // What limits hold for the next request.
+  virtual const ServerLimits& limits() const = 0;
+};
+
+class ServerConnection final : public http::ServerStream {
+ public:
+  ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const io::Address& peer);
+  ~ServerConnection() override;
+
+  // Serves until the connection ends. The handler outlives the connection.
+  io::Task<> serve(RequestHandler& handler);
+  // Waiting between two requests: may be closed without loss.
+  bool idle() const { return idle_; }
+  io::Signal& drain_requested() { return drain_requested_; }
+
+  base::Result<http::BodyBytes> peek() override { return in_.peek(); }
+  void consume(size_t count) override { in_.consume(count); }
+  io::Signal& readable() override { return stream_->readable; }
+  std::string_view trailers() const override { return in_.trailers(); }
+
+  base::Result<size_t> write(std::string_view bytes) override { return out_.write(bytes); }
+  base::Result<> finish(std::string_view trailers) override;
+  base::Result<bool> flush() override { return out_.flush(); }
+  io::Signal& writable() override { return stream_->writable; }
+
+  const http::RequestHead& head() const override;
+  const io::Address& peer() const override { return peer_; }
+  base::Instant began() const override { return began_; }
+  base::Instant received() const override { return received_; }
+  base::Result<> send_interim(uint16_t status, const http::Headers& headers) override;
+  base::Result<> start_response(const http::ResponseStart& start) override;
+  bool response_started() const override { return response_started_; }
+  void switch_to_raw() override;
+  void abort() override;
+  bool client_gone() const override { return stream_->peer_gone(); }
+  io::Signal& gone() override { return stream_->gone; }
+  uint64_t bytes_received() const override { return in_.bytes_taken(); }
+  uint64_t bytes_sent() const override { return out_.bytes_sent(); }
+
+ private:
+  struct HeadSlot;
+
+  io::Task<bool> await_request(RequestHandler& handler, base::Result<std::string_view>& head_bytes);
+  void put_status_line(uint16_t status);
+  void choose_keep_alive(const http::ResponseStart& start);
+  io::Task<bool> drain_body(RequestHandler& handler);
+  io::Task<> linger(RequestHandler& handler);
+  void take_head_slot();
+  void give_head_slot();
+
+  io::Loop& loop_;
+  std::unique_ptr<io::Stream> stream_;
+  io::Address peer_;
+  Inbound in_;
+  Outbound out_;
+  HeadSlot* head_ = nullptr;
+  base::Instant began_;
+  base::Instant received_;
+  bool idle_ = false;
+  bool keep_alive_ = true;
+  bool response_started_ = false;
+  bool continue_sent_ = false;
+  bool finished_ = false;
+  bool raw_ = false;
+  bool aborted_ = false;
+  bool draining_ = false;
+  io::Signal drain_requested_;
+};
+
+}  // namespace http1
