@@ -1,6 +1,7 @@
 """Fixtures of the end-to-end tests. Every gate a test starts is stopped at its end, and then the books must
 balance, it must have exited 0 on SIGTERM, and no sanitizer may have spoken."""
 
+import contextlib
 import pathlib
 import sys
 
@@ -20,15 +21,20 @@ workers: 2
 log: { access: { file: access.log } }
 """
 
+OPEN_SERVICE = """\
+match: { path: / }
+access:
+  - { name: open, allow: anyone }
+"""
+
 
 def pytest_sessionstart(session):
     if not BINARY.exists() and not session.config.option.collectonly:
         pytest.exit(f"{BINARY} does not exist: ./dev build makes it", returncode=2)
 
 
-@pytest.fixture
-def make_backend():
-    """make_backend(script, name=...) starts a Backend that ends with the test."""
+@contextlib.contextmanager
+def backend_maker():
     started = []
 
     def make(script=None, **options):
@@ -40,21 +46,12 @@ def make_backend():
         backend.stop()
 
 
-@pytest.fixture
-def backend(make_backend):
-    return make_backend()
-
-
-@pytest.fixture
-def make_gate(tmp_path, request):
-    """make_gate({path: text}, backends=[...]) writes a folder and starts a gate on it.
-
-    gatehouse.yaml is GATE_FILE unless given; text in `gate` is added to it. Environment values of `local` may be
-    given as a dict. balance=False is for tests whose gate writes no records."""
+@contextlib.contextmanager
+def gate_maker(parent):
     started = []
 
     def make(files=None, backends=(), gate="", local=None, balance=True, start=True, **options):
-        folder = tmp_path / f"gate{len(started) or ''}"
+        folder = parent / f"gate{len(started) or ''}"
         folder.mkdir()
         files = dict(files or {})
         files.setdefault("gatehouse.yaml", GATE_FILE + gate)
@@ -81,14 +78,43 @@ def make_gate(tmp_path, request):
 
 
 @pytest.fixture
+def make_backend():
+    """make_backend(script, name=...) starts a Backend that ends with the test."""
+    with backend_maker() as make:
+        yield make
+
+
+@pytest.fixture
+def backend(make_backend):
+    return make_backend()
+
+
+@pytest.fixture
+def make_gate(tmp_path, make_backend):
+    """make_gate({path: text}, backends=[...]) writes a folder and starts a gate on it.
+
+    gatehouse.yaml is GATE_FILE unless given; text in `gate` is added to it. Environment values of `local` may be
+    given as a dict. balance=False is for tests whose gate writes no records."""
+    with gate_maker(tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_shared(tmp_path_factory):
+    """(make_gate, make_backend) whose gates and backends a whole module shares, for tables of many small cases."""
+    with backend_maker() as make_backend, gate_maker(tmp_path_factory.mktemp("shared")) as make_gate:
+        yield make_gate, make_backend
+
+
+@pytest.fixture
 def open_gate(make_gate, backend):
     """The plainest gate: service `hello` at /, open to anyone, before `backend`."""
     return make_gate({"services/hello.yaml": OPEN_SERVICE}, [backend], local={"hello": f'["{backend.address}"]'})
 
 
-OPEN_SERVICE = """\
-match: { path: / }
-access:
-  - { name: open, allow: anyone }
-"""
-
+@pytest.fixture(scope="module")
+def shared_gate(make_shared):
+    """open_gate for a whole module; its backend is shared_gate.backends[0]."""
+    make_gate, make_backend = make_shared
+    backend = make_backend()
+    return make_gate({"services/hello.yaml": OPEN_SERVICE}, [backend], local={"hello": f'["{backend.address}"]'})

@@ -13,7 +13,7 @@ from gate import wait_until
 
 KEYS = {"time", "id", "generation", "client", "listener", "method", "host", "path", "service", "route", "identity",
         "rule", "rule_name", "verdict", "reason", "detail", "phase", "status", "bytes_received", "bytes_sent",
-        "duration_ms", "phases_ms", "attempts", "protocol", "user_agent"}
+        "duration_ms", "phases_ms", "attempts", "protocol", "user_agent", "observed"}
 PHASES = {"receive", "route", "authenticate", "authorise", "connect", "send", "wait", "relay"}
 
 

@@ -1,6 +1,7 @@
 """Everything at once, for a few seconds: load while files change, and slow clients beside quick ones. The long
 versions are measures of ./dev bench."""
 
+import random
 import re
 import shutil
 import subprocess
@@ -95,11 +96,11 @@ def test_slow_clients_do_not_disturb_quick_ones(open_gate):
 
 def test_many_clients_come_and_go(open_gate):
     """Connections that end at any moment leave nothing behind."""
-    chance = __import__("random").Random(5)
+    chance = random.Random(5)
     request = wire.head("POST", "/x", [("Content-Length", 50)]) + b"x" * 50
     for _ in range(100 if IS_SANITIZED else 400):
         client = open_gate.client()
         client.send(request[:chance.randrange(len(request) + 1)])
         client.reset() if chance.random() < 0.5 else client.close()
     assert open_gate.get("/after").status == 200
-    wait_until(lambda: open_gate.metric("gatehouse_client_connections") <= 1, "connections to be gone")
+    wait_until(lambda: open_gate.metric("gatehouse_connections_open") <= 1, "connections to be gone")
