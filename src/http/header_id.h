@@ -8,49 +8,49 @@
 namespace http {
 
 // X(identifier, "canonical-name in lower case")
-#define GATEHOUSE_HEADERS(X)                                    \
-  X(accept, "accept")                                           \
-  X(authorization, "authorization")                             \
-  X(client_cert, "client-cert")                                 \
-  X(client_cert_chain, "client-cert-chain")                     \
-  X(connection, "connection")                                   \
-  X(content_length, "content-length")                           \
-  X(content_type, "content-type")                               \
-  X(cookie, "cookie")                                           \
-  X(date, "date")                                               \
-  X(expect, "expect")                                           \
-  X(forwarded, "forwarded")                                     \
-  X(gatehouse_debug, "gatehouse-debug")                         \
-  X(gatehouse_identity, "gatehouse-identity")                   \
-  X(host, "host")                                               \
-  X(keep_alive, "keep-alive")                                   \
-  X(proxy_authenticate, "proxy-authenticate")                   \
-  X(proxy_authorization, "proxy-authorization")                 \
-  X(proxy_connection, "proxy-connection")                       \
-  X(proxy_status, "proxy-status")                               \
-  X(sec_fetch_mode, "sec-fetch-mode")                           \
-  X(server, "server")                                           \
-  X(set_cookie, "set-cookie")                                   \
-  X(te, "te")                                                   \
-  X(traceparent, "traceparent")                                 \
-  X(tracestate, "tracestate")                                   \
-  X(trailer, "trailer")                                         \
-  X(transfer_encoding, "transfer-encoding")                     \
-  X(upgrade, "upgrade")                                         \
-  X(user_agent, "user-agent")                                   \
-  X(via, "via")                                                 \
-  X(www_authenticate, "www-authenticate")                       \
-  X(x_api_key, "x-api-key")                                     \
-  X(x_forwarded_email, "x-forwarded-email")                     \
-  X(x_forwarded_for, "x-forwarded-for")                         \
-  X(x_forwarded_groups, "x-forwarded-groups")                   \
-  X(x_forwarded_host, "x-forwarded-host")                       \
-  X(x_forwarded_port, "x-forwarded-port")                       \
+#define GATEHOUSE_HEADERS(X)                                          \
+  X(accept, "accept")                                                 \
+  X(authorization, "authorization")                                   \
+  X(client_cert, "client-cert")                                       \
+  X(client_cert_chain, "client-cert-chain")                           \
+  X(connection, "connection")                                         \
+  X(content_length, "content-length")                                 \
+  X(content_type, "content-type")                                     \
+  X(cookie, "cookie")                                                 \
+  X(date, "date")                                                     \
+  X(expect, "expect")                                                 \
+  X(forwarded, "forwarded")                                           \
+  X(gatehouse_debug, "gatehouse-debug")                               \
+  X(gatehouse_identity, "gatehouse-identity")                         \
+  X(host, "host")                                                     \
+  X(keep_alive, "keep-alive")                                         \
+  X(proxy_authenticate, "proxy-authenticate")                         \
+  X(proxy_authorization, "proxy-authorization")                       \
+  X(proxy_connection, "proxy-connection")                             \
+  X(proxy_status, "proxy-status")                                     \
+  X(sec_fetch_mode, "sec-fetch-mode")                                 \
+  X(server, "server")                                                 \
+  X(set_cookie, "set-cookie")                                         \
+  X(te, "te")                                                         \
+  X(traceparent, "traceparent")                                       \
+  X(tracestate, "tracestate")                                         \
+  X(trailer, "trailer")                                               \
+  X(transfer_encoding, "transfer-encoding")                           \
+  X(upgrade, "upgrade")                                               \
+  X(user_agent, "user-agent")                                         \
+  X(via, "via")                                                       \
+  X(www_authenticate, "www-authenticate")                             \
+  X(x_api_key, "x-api-key")                                           \
+  X(x_forwarded_email, "x-forwarded-email")                           \
+  X(x_forwarded_for, "x-forwarded-for")                               \
+  X(x_forwarded_groups, "x-forwarded-groups")                         \
+  X(x_forwarded_host, "x-forwarded-host")                             \
+  X(x_forwarded_port, "x-forwarded-port")                             \
   X(x_forwarded_preferred_username, "x-forwarded-preferred-username") \
-  X(x_forwarded_prefix, "x-forwarded-prefix")                   \
-  X(x_forwarded_proto, "x-forwarded-proto")                     \
-  X(x_forwarded_user, "x-forwarded-user")                       \
-  X(x_real_ip, "x-real-ip")                                     \
+  X(x_forwarded_prefix, "x-forwarded-prefix")                         \
+  X(x_forwarded_proto, "x-forwarded-proto")                           \
+  X(x_forwarded_user, "x-forwarded-user")                             \
+  X(x_real_ip, "x-real-ip")                                           \
   X(x_request_id, "x-request-id")
 
 enum class HeaderId : uint8_t {

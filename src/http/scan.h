@@ -59,8 +59,9 @@ inline uint32_t mask_of(__m128i bytes) { return static_cast<uint32_t>(_mm_movema
 
 inline bool is_token_char(char c) { return scan_detail::kTokenChars[static_cast<unsigned char>(c)]; }
 
-// The first byte that is not a token character, or end.
-inline const char* find_token_end(const char* at, const char* end) {
+// The first byte that is not a token character, or is '_', or end. A header name ends here unless it has an
+// underscore, which the codec asks about.
+inline const char* find_plain_token_end(const char* at, const char* end) {
   using namespace scan_detail;
   while (end - at >= 16) {
     const __m128i bytes = load(at);
@@ -75,10 +76,17 @@ inline const char* find_token_end(const char* at, const char* end) {
       continue;
     }
     at += std::countr_zero(others);
-    if (!is_token_char(*at)) return at;
+    if (!is_token_char(*at) || *at == '_') return at;
     ++at;
   }
-  while (at != end && is_token_char(*at)) ++at;
+  while (at != end && is_token_char(*at) && *at != '_') ++at;
+  return at;
+}
+
+// The first byte that is not a token character, or end.
+inline const char* find_token_end(const char* at, const char* end) {
+  at = find_plain_token_end(at, end);
+  while (at != end && *at == '_') at = find_plain_token_end(at + 1, end);
   return at;
 }
 

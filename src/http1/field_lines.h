@@ -36,9 +36,9 @@ std::unexpected<base::Error> refuse(Side side, const char* detail);
 std::unexpected<base::Error> refuse_size(Side side);
 
 // Reads lines.at up to the blank line, which must stand at lines.end. Hop-by-hop headers come out marked.
-base::Result<FieldFacts> parse_field_lines(const FieldLines& lines, http::Headers& out);
+base::Result<FieldFacts> parse_field_lines(FieldLines lines, http::Headers& out);
 
-// Valid in a trailer section: a field line without its CRLF. nullptr, or why not.
+// line is a trailer line with its CRLF. nullptr when it is a valid field line, else why not.
 const char* check_trailer_line(std::string_view line, http::Header& out);
 
 }  // namespace http1
