@@ -1,6 +1,6 @@
-// What is wrong with a user's files, where, and what to write instead. Made by config/ and by control/ (conflicts
-// between services); printed by cli/, logged and served by control/. A diagnostic never carries the text of a
-// secret, and never only the first one is reported.
+// What is wrong with a user's files, where, and what to write instead. Made by config/ and by control/
+// (conflicts between services); printed by cli/, logged and served by control/. A diagnostic never carries
+// the text of a secret, and never only the first one is reported.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ enum class Severity : uint8_t { error, warning };
 struct Diagnostic {
   Severity severity = Severity::error;
   base::Source source;
-  std::string key;      // full path, lists counted from 0: "access[2].allow.scopes"; empty: the file as a whole
+  std::string key;  // full path, lists counted from 0: "access[2].allow.scopes"; empty: the file as a whole
   std::string message;  // "unknown key", without the key and without a full stop
   std::string hint;     // what to write instead: "did you mean `allow`?"; may be empty
   std::string line;     // the source line, for the caret; may be empty

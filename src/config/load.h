@@ -1,7 +1,7 @@
 // From a gate's folder to settings: once for the commands, again and again for the running gate. control/ and
-// cli/ call it. A broken service is refused alone; a broken gatehouse.yaml or a broken chosen environment refuses
-// the whole load, and the caller goes on with what it has. Conflicts between services are not found here:
-// routing finds them when control/ compiles.
+// cli/ call it. A broken service is refused alone; a broken gatehouse.yaml or a broken chosen environment
+// refuses the whole load, and the caller goes on with what it has. Conflicts between services are not found
+// here: routing finds them when control/ compiles.
 #pragma once
 
 #include <memory>
@@ -30,6 +30,9 @@ struct LoadedGate {
   std::vector<BrokenService> broken;                             // by name
   // Files read, or named, outside the standard places (keys, key sets, values): watch these as well.
   std::vector<std::string> referenced_files;
+  // A secret was passed over (MissingSecrets::ignored): what needs it is empty, so compile rules and routes
+  // only.
+  bool incomplete = false;
   Diagnostics diagnostics;  // sorted
 
   bool loaded() const { return gate != nullptr; }
@@ -49,7 +52,8 @@ class Loader {
 
   // Looks at every file's identity and decodes what changed.
   LoadedGate load();
-  // Looks only at these paths (as a watcher saw them change, appear or go). Whatever else changed stays unseen.
+  // Looks only at these paths (as a watcher saw them change, appear or go). Whatever else changed stays
+  // unseen.
   LoadedGate reload(std::span<const std::string> changed_paths);
 
  private:

@@ -1,5 +1,5 @@
-// JSON Schema 2020-12 of each kind of file, generated from the same field tables the loader decodes with, so that
-// an editor completes and checks as one types. `gatehouse schema KIND` prints it.
+// JSON Schema 2020-12 of each kind of file, generated from the same field tables the loader decodes with, so
+// that an editor completes and checks as one types. `gatehouse schema KIND` prints it.
 #pragma once
 
 #include <optional>

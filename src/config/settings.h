@@ -1,6 +1,6 @@
 // What a user's files say, decoded and checked, with defaults filled in; immutable once loaded. config/ makes
-// these, control/ compiles them into a Snapshot, cli/ prints and tests them. Nothing here is compiled: patterns
-// are text that is known to be valid. The data plane never includes this.
+// these, control/ compiles them into a Snapshot, cli/ prints and tests them. Nothing here is compiled:
+// patterns are text that is known to be valid. The data plane never includes this.
 #pragma once
 
 #include <cstdint>
@@ -48,11 +48,12 @@ struct LogSettings {
   LogLevel level = LogLevel::info;
 };
 
-// The assertion the gate signs for backends, and plain copies of what it says for those that cannot verify it.
+// The assertion the gate signs for backends, and plain copies of what it says for those that cannot verify
+// it.
 struct IdentitySettings {
-  std::string issuer;                    // empty: not configured, control/ derives one
-  std::string key_file;                  // empty: the gate makes and keeps a key of its own
-  std::vector<http::HeaderId> headers;   // of the four x-forwarded-{user,email,groups,preferred-username}
+  std::string issuer;                   // empty: not configured, control/ derives one
+  std::string key_file;                 // empty: the gate makes and keeps a key of its own
+  std::vector<http::HeaderId> headers;  // of the four x-forwarded-{user,email,groups,preferred-username}
 };
 
 // How long a client may take. Those towards a backend stand in the service's forward.
@@ -69,10 +70,10 @@ struct GateSettings {
   AdminSettings admin;
   uint32_t workers = 0;  // 0: one per core
   LogSettings log;
-  std::vector<access::ProviderSpec> providers;  // api_keys files are read in
+  std::vector<auth::ProviderSpec> providers;  // api_keys files are read in
   IdentitySettings identity;
   TimeoutSettings timeouts;
-  std::vector<access::RuleSpec> access;  // only denials; for every service; named "gate#1" unless named
+  std::vector<auth::RuleSpec> access;  // only denials; for every service; named "gate#1" unless named
 };
 
 struct HeaderCondition {
@@ -83,8 +84,8 @@ struct HeaderCondition {
 
 // One place of the address space. All parts hold together.
 struct MatchSettings {
-  std::vector<std::string> hosts;  // lower case; "*.example.com" is any depth below; empty: every host
-  std::string path = "/";          // a routing::PathPattern
+  std::vector<std::string> hosts;    // lower case; "*.example.com" is any depth below; empty: every host
+  std::string path = "/";            // a routing::PathPattern
   std::vector<std::string> methods;  // empty: every method
   std::vector<HeaderCondition> headers;
   base::Source source;  // without a file when the service has no `match`
@@ -93,12 +94,13 @@ struct MatchSettings {
 enum class HostSent : uint8_t { preserve, backend };
 
 struct ForwardSettings {
-  std::vector<Address> to;   // plain HTTP/1.1; at least one
+  std::vector<Address> to;  // plain HTTP/1.1; at least one
   base::Source to_source;
   std::string strip_prefix;  // begins with '/', does not end with one; empty: nothing is stripped
   HostSent host = HostSent::preserve;
   base::Duration connect_timeout = base::seconds(5);
-  base::Duration response_timeout = base::seconds(60);  // until the response's head, and between bytes of its body
+  base::Duration response_timeout =
+      base::seconds(60);  // until the response's head, and between bytes of its body
 };
 
 struct HeaderValue {
@@ -136,7 +138,7 @@ struct CallerSpec {
   std::string subject;
   std::vector<std::string> groups;
   std::vector<std::string> scopes;
-  std::vector<access::ClaimSpec> claims;  // several values: the claim is a list of them
+  std::vector<auth::ClaimSpec> claims;  // several values: the claim is a list of them
 };
 
 struct TestSpec {
@@ -148,7 +150,7 @@ struct TestSpec {
   std::optional<CallerSpec> caller;
   std::optional<base::IpAddress> from;
   std::vector<HeaderValue> headers;
-  access::Effect expect = access::Effect::deny;
+  auth::Effect expect = auth::Effect::deny;
   std::string by;  // the rule that must decide; empty: any
   base::Source source;
 };
@@ -158,7 +160,7 @@ struct ServiceSettings {
   base::Source source;                 // of the definition as a whole
   std::vector<MatchSettings> matches;  // at least one; the only one covers everything when none is written
   ForwardSettings forward;
-  std::vector<access::RuleSpec> access;
+  std::vector<auth::RuleSpec> access;
   std::vector<TestSpec> tests;
   HeaderSettings headers;
   LimitSettings limits;
