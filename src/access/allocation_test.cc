@@ -1,0 +1,105 @@
+// The promise "no heap allocation in steady state" for what runs on every request, counted: operator new of
+// the whole test binary goes through here.
+
+#include <cstdlib>
+#include <new>
+
+#include "access/assertion.h"
+#include "access/rules.h"
+#include "access/test_tokens.h"
+#include "gtest/gtest.h"
+
+namespace {
+thread_local size_t allocations = 0;
+}
+
+void* operator new(size_t bytes) {
+  ++allocations;
+  if (void* memory = std::malloc(bytes)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+
+namespace auth {
+namespace {
+
+using testing::kNow;
+
+template <class Work>
+size_t allocations_of(const Work& work) {
+  work();  // warms what is made once a thread
+  size_t before = allocations;
+  for (int i = 0; i < 10; ++i) work();
+  return allocations - before;
+}
+
+TEST(Allocations, TheCounterCounts) {
+  EXPECT_GE(allocations_of([] { std::string text(100, 'x'); }), 10u);
+}
+
+TEST(Allocations, FindingACredential) {
+  http::Headers headers;
+  headers.add({.name = "authorization", .value = "Bearer abc.def.ghi", .id = http::HeaderId::authorization});
+  EXPECT_EQ(allocations_of([&] { EXPECT_TRUE(find_credential(headers)); }), 0u);
+}
+
+TEST(Allocations, AuthenticatingByKeyAndByCachedToken) {
+  ApiKeySpec key{.id = "k",
+                 .digest = api_key_digest("a"),
+                 .owner = "nightly",
+                 .scopes = {},
+                 .groups = {},
+                 .created = {},
+                 .expires = {},
+                 .source = {}};
+  std::vector<ProviderSpec> specs;
+  specs.push_back(testing::key_provider("robots", {key}));
+  specs.push_back(testing::jwt_provider(
+      "partners",
+      {.inline_json = testing::key_set_json({testing::signing_key(Algorithm::es256).public_jwk()})},
+      {Algorithm::es256}));
+  auto providers = *compile_providers(specs, nullptr);
+  KeySets key_sets;
+  TokenCache cache;
+  std::string token = testing::sign_token(Algorithm::es256);
+  for (Credential credential :
+       {Credential{CredentialKind::api_key, "a"}, Credential{CredentialKind::bearer, token}}) {
+    EXPECT_EQ(allocations_of([&] {
+                auto result = authenticate({credential, *providers, key_sets, cache, kNow});
+                EXPECT_EQ(result.outcome, Authentication::Outcome::caller);
+              }),
+              0u);
+  }
+}
+
+TEST(Allocations, DecidingAndFindingAnAssertion) {
+  RuleSpec rule;
+  rule.name = "r";
+  rule.who.claims.push_back({.path = "realm.roles", .values = {"x", "y"}, .source = {}});
+  rule.who.groups = {"a group with a name longer than any small string", "b"};
+  rule.on.push_back({.methods = {"GET", "PURGE"}, .path = "/orders/{id}/items/**", .source = {}});
+  std::vector<RuleSpec> list;
+  list.push_back(std::move(rule));
+  auto rules = *compile_rules({.rules = list});
+  Identity fields;
+  fields.groups = {"a group with a name longer than any small string"};
+  fields.claims = *parse_json(R"({"realm":{"roles":["z","y"]}})", {});
+  IdentityPtr caller = make_identity(std::move(fields));
+  RuleSet none;
+  Call call{.method = "PURGE", .path = "/orders/7/items/8", .client = {}, .caller = caller.get()};
+  EXPECT_EQ(allocations_of([&] { EXPECT_TRUE(check_access(none, *rules, call).allowed); }), 0u);
+  call.path = "/orders/7";
+  EXPECT_EQ(allocations_of([&] { EXPECT_FALSE(check_access(none, *rules, call).allowed); }), 0u);
+
+  AssertionSigner signer(
+      {.key = testing::signing_key(Algorithm::es256), .earlier_jwks = {}, .issuer = "https://g"});
+  AssertionCache assertions;
+  crypto::SystemRandom random;
+  EXPECT_EQ(allocations_of(
+                [&] { EXPECT_TRUE(assertions.find_or_make({signer, *caller, 1, "orders", kNow, random})); }),
+            0u);
+}
+
+}  // namespace
+}  // namespace auth
