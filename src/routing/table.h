@@ -35,16 +35,16 @@ namespace routing {
 // backend.
 struct HeaderCondition {
   std::string name;  // compared ignoring case
-  std::optional<std::string> value;
+  std::optional<std::string> value{};
 };
 
 struct RouteSpec {
-  std::vector<HostPattern> hosts;  // empty: any host
-  PathPattern path;
-  std::vector<http::Method> methods;  // empty: any; `other` is every method without a name of its own
-  std::vector<HeaderCondition> headers;
+  std::vector<HostPattern> hosts{};  // empty: any host
+  PathPattern path{};
+  std::vector<http::Method> methods{};  // empty: any; `other` is every method without a name of its own
+  std::vector<HeaderCondition> headers{};
   uint32_t label = 0;  // the caller's; handed back with the route (telemetry's name of the template)
-  base::Source source;
+  base::Source source{};
 };
 
 struct ServiceRoutes {
@@ -60,8 +60,8 @@ struct Route {
 };
 
 struct Request {
-  std::string_view host;  // http::Authority::host; empty when the client named none
-  std::string_view path;  // http::Target::path
+  std::string_view host{};  // http::Authority::host; empty when the client named none
+  std::string_view path;    // http::Target::path
   http::Method method = http::Method::other;
   const http::Headers* headers = nullptr;  // may be null: then no header condition holds
 };

@@ -24,7 +24,7 @@ struct GateState {
   std::string_view revision;
   uint64_t generation = 0;
   bool last_reload_successful = true;
-  base::WallTime last_reload_success;
+  base::WallTime last_reload_success{};
   uint64_t services = 0;
   uint64_t services_broken = 0;
 };

@@ -44,9 +44,13 @@ void LogRing::commit(size_t size) {
   if (size == 0 || size > reserved_size_) return;
   reserved_size_ = 0;
   size_t write = write_.load(std::memory_order_relaxed);
-  if (reserved_at_ != write) last_.store(write, std::memory_order_relaxed);
+  bool wraps = reserved_at_ != write;
+  if (wraps) last_.store(write, std::memory_order_relaxed);
   // Sequentially consistent, against request_wake: either it sees these bytes or needs_wake sees its wish.
   write_.store(reserved_at_ + size, std::memory_order_seq_cst);
+  // A reader that had taken all stands at last_ until it looks again, and would leave only the bytes before
+  // it to us. It is moved along here; when it moved itself meanwhile, the exchange fails, as it must.
+  if (wraps) read_.compare_exchange_strong(write, 0, std::memory_order_acq_rel);
 }
 
 bool LogRing::append(std::string_view line) {
@@ -70,9 +74,10 @@ bool LogRing::needs_wake() {
   return true;
 }
 
+// read before write: commit moves them in the other order, so that a read of 0 never meets an older write.
 std::span<const char> LogRing::peek() {
+  size_t read = read_.load(std::memory_order_acquire);
   size_t write = write_.load(std::memory_order_acquire);
-  size_t read = read_.load(std::memory_order_relaxed);
   if (write < read && read == last_.load(std::memory_order_relaxed)) {
     read = 0;
     read_.store(0, std::memory_order_release);
@@ -82,14 +87,16 @@ std::span<const char> LogRing::peek() {
 }
 
 void LogRing::release(size_t size) {
+  if (size == 0) return;  // nothing is held, so commit may be moving read_
   read_.store(read_.load(std::memory_order_relaxed) + size, std::memory_order_release);
 }
 
 bool LogRing::request_wake(size_t bytes) {
   size_t wanted = std::max<size_t>(bytes, 1);
   wake_at_.store(wanted, std::memory_order_seq_cst);
+  size_t read = read_.load(std::memory_order_acquire);
   size_t write = write_.load(std::memory_order_seq_cst);
-  if (backlog(read_.load(std::memory_order_relaxed), write) < wanted) return true;
+  if (backlog(read, write) < wanted) return true;
   wake_at_.store(kNoWake, std::memory_order_relaxed);
   return false;
 }

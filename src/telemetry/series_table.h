@@ -100,7 +100,7 @@ class SeriesTable {
   // The writer's alone.
   std::vector<uint32_t> index_;  // open addressing, a power of two, at most half full
   std::vector<uint32_t> free_;
-  uint32_t in_use_ = 0;
+  uint32_t in_use_ = 0;  // without the overflow series
 };
 
 template <size_t ValueCount>
@@ -115,8 +115,8 @@ auto SeriesTable<ValueCount>::find_or_add(const SeriesKey& key) -> Values& {
     return find_or_add({.service = UINT32_MAX, .route = UINT32_MAX, .overflow = 1});
   }
   uint32_t index = make_series(key);
-  ++in_use_;
-  if (in_use_ * 2 > index_.size()) {
+  if (key.overflow == 0) ++in_use_;
+  if ((in_use_ + 1) * 2 > index_.size()) {
     rebuild_index(index_.empty() ? 64 : index_.size() * 2);
   } else {
     insert_index(index);
