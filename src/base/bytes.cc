@@ -236,8 +236,10 @@ std::string_view nearest_word(std::string_view word, std::span<const std::string
 }
 
 std::string format_rfc3339(int64_t unix_ns) {
-  time_t whole = static_cast<time_t>(unix_ns / 1'000'000'000);
-  int milliseconds = static_cast<int>(unix_ns % 1'000'000'000 / 1'000'000);
+  int64_t within = unix_ns % 1'000'000'000;
+  if (within < 0) within += 1'000'000'000;  // before 1970 the second that has begun is the lower one
+  time_t whole = static_cast<time_t>(unix_ns / 1'000'000'000 - (unix_ns % 1'000'000'000 < 0));
+  int milliseconds = static_cast<int>(within / 1'000'000);
   tm parts{};
   gmtime_r(&whole, &parts);
   char text[64];
@@ -296,7 +298,13 @@ std::optional<int64_t> parse_rfc3339(std::string_view text) {
   int day_before = parts.tm_mday;
   time_t whole = timegm(&parts);
   if (parts.tm_mon != month_before || parts.tm_mday != day_before) return std::nullopt;  // 31 February
-  return (static_cast<int64_t>(whole) - offset_seconds) * 1'000'000'000 + fraction_ns;
+  int64_t unix_ns = 0;
+  if (__builtin_mul_overflow(static_cast<int64_t>(whole) - offset_seconds, int64_t{1'000'000'000},
+                             &unix_ns) ||
+      __builtin_add_overflow(unix_ns, fraction_ns, &unix_ns)) {
+    return std::nullopt;
+  }
+  return unix_ns;
 }
 
 }  // namespace base

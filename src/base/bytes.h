@@ -51,6 +51,7 @@ size_t edit_distance(std::string_view a, std::string_view b);
 std::string_view nearest_word(std::string_view word, std::span<const std::string_view> candidates);
 
 // "2026-01-31T09:30:00.123Z" (RFC 3339, UTC, milliseconds) and back (any fraction, Z or numeric offset).
+// nullopt also for years that nanoseconds since 1970 cannot hold: before 1678 and after 2261.
 std::string format_rfc3339(int64_t unix_ns);
 std::optional<int64_t> parse_rfc3339(std::string_view text);
 

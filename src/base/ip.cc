@@ -42,11 +42,13 @@ std::optional<Network> parse_network(std::string_view text) {
   auto address = parse_ip(text.substr(0, slash));
   if (!address) return std::nullopt;
   uint64_t width = address->v6 ? 128 : 32;
+  // ::ffff:10.0.0.0/104 is 10.0.0.0/8; a shorter prefix would hold more than IPv4 addresses.
+  uint64_t mapped_bits = !address->v6 && text.find(':') != text.npos ? 96 : 0;
   uint64_t bits = width;
   if (slash != text.npos) {
     auto parsed = parse_unsigned(text.substr(slash + 1));
-    if (!parsed || *parsed > width) return std::nullopt;
-    bits = *parsed;
+    if (!parsed || *parsed < mapped_bits || *parsed > width + mapped_bits) return std::nullopt;
+    bits = *parsed - mapped_bits;
   }
   for (uint64_t bit = bits; bit < width; ++bit) {
     if (bit_set(*address, static_cast<unsigned>(bit))) return std::nullopt;
