@@ -179,6 +179,7 @@ class Bench:
         # Thousands of connections, here and in what is started from here.
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        os.sched_setaffinity(0, {int(LOAD_CORE)})  # what this program does itself is load, too
         self.origin_port = free_port()
         self.start([self.tools / "bench_origin", self.origin_port], LOAD_CORE)
         wait_for_port(self.origin_port)
