@@ -74,10 +74,18 @@ bool LogRing::needs_wake() {
   return true;
 }
 
-// read before write: commit moves them in the other order, so that a read of 0 never meets an older write.
+// Where both stand, as of one moment: when commit moved read_ between the two loads, write may have come
+// round to any place, so look again. Only commit moves it while the reader asks.
+LogRing::Positions LogRing::positions() const {
+  while (true) {
+    size_t read = read_.load(std::memory_order_acquire);
+    size_t write = write_.load(std::memory_order_seq_cst);
+    if (read_.load(std::memory_order_relaxed) == read) return {read, write};
+  }
+}
+
 std::span<const char> LogRing::peek() {
-  size_t read = read_.load(std::memory_order_acquire);
-  size_t write = write_.load(std::memory_order_acquire);
+  auto [read, write] = positions();
   if (write < read && read == last_.load(std::memory_order_relaxed)) {
     read = 0;
     read_.store(0, std::memory_order_release);
@@ -94,8 +102,7 @@ void LogRing::release(size_t size) {
 bool LogRing::request_wake(size_t bytes) {
   size_t wanted = std::max<size_t>(bytes, 1);
   wake_at_.store(wanted, std::memory_order_seq_cst);
-  size_t read = read_.load(std::memory_order_acquire);
-  size_t write = write_.load(std::memory_order_seq_cst);
+  auto [read, write] = positions();
   if (backlog(read, write) < wanted) return true;
   wake_at_.store(kNoWake, std::memory_order_relaxed);
   return false;

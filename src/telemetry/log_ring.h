@@ -47,6 +47,11 @@ class LogRing {
 
  private:
   static constexpr size_t kNoWake = SIZE_MAX;
+  struct Positions {
+    size_t read;
+    size_t write;
+  };
+  Positions positions() const;  // for the consumer
   size_t backlog(size_t read, size_t write) const;
 
   char* data_ = nullptr;
