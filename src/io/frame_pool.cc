@@ -5,13 +5,15 @@
 #include <new>
 #include <utility>
 
-#if defined(__SANITIZE_ADDRESS__) || (defined(__has_feature) && __has_feature(address_sanitizer))
-#define GATEHOUSE_ASAN 1
-#endif
-
 namespace io {
 namespace {
 
+// Under AddressSanitizer every frame is a heap object of its own, so that a use after its end is seen.
+#if defined(__has_feature) && __has_feature(address_sanitizer)
+constexpr bool kPooled = false;
+#else
+constexpr bool kPooled = true;
+#endif
 constexpr size_t kClassBytes = 64;
 constexpr size_t kClasses = 512;  // up to 32 KiB; larger frames are rare and go to the heap
 
@@ -34,31 +36,26 @@ size_t class_of(size_t bytes) { return (bytes + kClassBytes - 1) / kClassBytes -
 
 }  // namespace
 
-// Under AddressSanitizer every frame is a heap object of its own, so that a use after its end is seen.
 void* take_frame(size_t bytes) {
-#ifndef GATEHOUSE_ASAN
   size_t index = class_of(bytes);
-  if (index < kClasses) {
+  if (kPooled && index < kClasses) {
     if (FreeFrame* frame = pool.free[index]) {
       pool.free[index] = frame->next;
       return frame;
     }
     return ::operator new((index + 1) * kClassBytes);
   }
-#endif
   return ::operator new(bytes);
 }
 
 void give_frame(void* memory, size_t bytes) noexcept {
-#ifndef GATEHOUSE_ASAN
   size_t index = class_of(bytes);
-  if (index < kClasses) {
+  if (kPooled && index < kClasses) {
     FreeFrame* frame = static_cast<FreeFrame*>(memory);
     frame->next = pool.free[index];
     pool.free[index] = frame;
     return;
   }
-#endif
   ::operator delete(memory);
 }
 

@@ -19,6 +19,8 @@ void Loop::turn(base::Instant until) {
   wheel_.advance(now_, expired);
   while (Timer* timer = expired.take_front()) {
     Waiter& waiter = static_cast<Waiter&>(*timer);
+    // What a signal announced in this same turn came in time, however late the turn itself is.
+    if (static_cast<ListNode<ReadyTag>&>(waiter).linked()) continue;
     waiter.timed_out = true;
     make_ready(waiter);
   }

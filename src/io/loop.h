@@ -88,7 +88,13 @@ class Loop {
     if (!node.linked()) ready_.push_back(node);
   }
   void set_timer(Waiter& waiter, base::Instant due) {
-    if (due != base::kNever) wheel_.set(waiter, due);
+    if (due <= now_) {
+      // Passed already: no signal can come in time, or a peer that signals every turn would hold it off for ever.
+      waiter.timed_out = true;
+      make_ready(waiter);
+    } else if (due != base::kNever) {
+      wheel_.set(waiter, due);
+    }
   }
 
  private:

@@ -225,7 +225,8 @@ std::expected<std::vector<int>, std::string> open_listening_sockets(const Addres
 
   if (local.ss_family == AF_UNIX) {
     if (!bind_one(SharePort::no)) {
-      if (errno != EADDRINUSE || !remove_stale_unix_socket(local, length)) {
+      if (errno != EADDRINUSE) return failure();
+      if (!remove_stale_unix_socket(local, length)) {
         errno = EADDRINUSE;
         return failure();
       }

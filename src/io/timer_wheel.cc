@@ -7,12 +7,17 @@ namespace io {
 
 void TimerWheel::set(Timer& timer, base::Instant due) {
   timer.unlink();
-  int64_t tick = (due.ns + (int64_t{1} << kTickShift) - 1) >> kTickShift;
+  int64_t tick = ((due.ns - 1) >> kTickShift) + 1;  // rounded up: never early
+  timer.due_tick = std::max(tick, now_tick_ + 1);
+  place(timer);
+}
+
+// A timer beyond the horizon goes to the farthest slot, and is placed again when that is reached.
+void TimerWheel::place(Timer& timer) {
   constexpr int64_t kHorizon = (int64_t{1} << (kSlotBits * kLevels)) - 1;
-  timer.due_tick = std::clamp(tick, now_tick_ + 1, now_tick_ + kHorizon);
-  uint64_t ahead = static_cast<uint64_t>(timer.due_tick - now_tick_);
-  int level = (std::bit_width(ahead) - 1) / kSlotBits;
-  int slot = static_cast<int>(timer.due_tick >> (level * kSlotBits)) & (kSlots - 1);
+  int64_t tick = std::min(timer.due_tick, now_tick_ + kHorizon);
+  int level = (std::bit_width(static_cast<uint64_t>(tick - now_tick_)) - 1) / kSlotBits;
+  int slot = static_cast<int>(tick >> (level * kSlotBits)) & (kSlots - 1);
   occupied_[static_cast<size_t>(level)] |= uint64_t{1} << slot;
   slots_[static_cast<size_t>(level)][static_cast<size_t>(slot)].push_back(timer);
 }
@@ -43,7 +48,7 @@ void TimerWheel::advance(base::Instant now, Timers& expired) {
     if (timer->due_tick <= target) {
       expired.push_back(*timer);
     } else {
-      set(*timer, {timer->due_tick << kTickShift});
+      place(*timer);
     }
   }
 }

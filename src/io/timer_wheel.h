@@ -15,8 +15,6 @@ struct TimerTag;
 
 struct Timer : ListNode<TimerTag> {
   int64_t due_tick = 0;
-  uint8_t level = 0;
-  uint8_t slot = 0;
 };
 
 class TimerWheel {
@@ -36,6 +34,8 @@ class TimerWheel {
   static constexpr int kSlotBits = 6;
   static constexpr int kSlots = 1 << kSlotBits;
   static constexpr int kLevels = 5;
+
+  void place(Timer& timer);
 
   int64_t now_tick_;
   mutable std::array<uint64_t, kLevels> occupied_{};  // a set bit may be stale: its timers may have been cleared
