@@ -5,6 +5,7 @@
 #include "gate/exchange.h"
 
 #include "base/bytes.h"
+#include "gate/decision.h"
 
 namespace gate {
 
@@ -127,12 +128,7 @@ Exchange::Result Exchange::route() {
   record_.service_name = service_->name;
   record_.route = route->label;
   record_.route_pattern = route->pattern;
-  if (target_.has_encoded_slash && !service_->accepts_encoded_slash) {
-    return base::client_error(Reason::path_refused, "the path has an encoded slash");
-  }
-  if (target_.has_parameters && !service_->accepts_parameters) {
-    return base::client_error(Reason::path_refused, "the path has a parameter behind ';'");
-  }
+  if (auto accepted = check_path_choices(*service_, target_); !accepted) return accepted;
   if (client_.bytes_received() > service_->head_bytes_max) {
     return base::client_error(Reason::request_head_too_large, "the head is larger than the service's limit");
   }
@@ -149,29 +145,15 @@ Exchange::Result Exchange::authorise() {
   record_.verdict = verdict_.allowed ? telemetry::Verdict::allow : telemetry::Verdict::deny;
   if (verdict_.rule != nullptr) {
     record_.rule_name = verdict_.rule->name();
-    record_.rule_source = place_of(*verdict_.rule);
+    record_.rule_source = place_of(*snapshot_, *service_, *verdict_.rule);
   }
   if (verdict_.observed != nullptr) {
-    record_.observed_rule = place_of(*verdict_.observed);
+    record_.observed_rule = place_of(*snapshot_, *service_, *verdict_.observed);
     record_.observed_verdict =
         verdict_.observed->effect() == auth::Effect::allow ? telemetry::Verdict::allow : telemetry::Verdict::deny;
   }
   if (verdict_.allowed) return {};
-  switch (verdict_.reason) {
-    case Reason::credential_missing:
-      return base::client_error(verdict_.reason, "this call needs a credential");
-    case Reason::scope_insufficient:
-      return base::client_error(verdict_.reason, "the credential lacks a scope that this call needs");
-    default:
-      return base::client_error(Reason::rule_denied, verdict_.rule != nullptr ? "a rule denies this call"
-                                                                              : "no rule allows this call");
-  }
-}
-
-std::string_view Exchange::place_of(const auth::Rule& rule) const {
-  const auto& own = service_->rules->rules();
-  bool of_service = !own.empty() && &rule >= own.data() && &rule < own.data() + own.size();
-  return of_service ? service_->rule_places[rule.index()] : snapshot_->gate_rule_places[rule.index()];
+  return base::fail(denial_of(verdict_));
 }
 
 Exchange::Result Exchange::limit() {

@@ -70,7 +70,6 @@ class Exchange {
   void record();
 
   void find_client_behind_proxies();
-  std::string_view place_of(const auth::Rule& rule) const;
 
   // authenticate.cc
   io::Task<Result> wait_for_keys(uint32_t key_slot);
@@ -88,7 +87,6 @@ class Exchange {
   base::Error broken_while_sending(base::Error error) const;
 
   // request_head.cc
-  Result choose_path();
   Result build_request_headers();
   bool add_forwarding_headers();
   bool add_identity_headers();

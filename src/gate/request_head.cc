@@ -1,6 +1,7 @@
 // What the backend is sent: the client's headers less what concerned only its connection, every credential and
 // every claim of identity, plus what the gate vouches for.
 #include "base/bytes.h"
+#include "gate/decision.h"
 #include "gate/exchange.h"
 
 namespace gate {
@@ -45,22 +46,9 @@ std::string_view Exchange::upgrade_asked() const {
   return upgrade != nullptr ? upgrade->value : std::string_view{};
 }
 
-// The path matched is the path forwarded; only a prefix the service itself named may be taken off it.
-Exchange::Result Exchange::choose_path() {
-  path_sent_ = target_.path;
-  const std::string& prefix = service_->strip_prefix;
-  if (prefix.empty() || !path_sent_.starts_with(prefix)) return {};
-  std::string_view rest = path_sent_.substr(prefix.size());
-  if (rest.empty()) {
-    path_sent_ = "/";
-  } else if (rest.front() == '/') {
-    path_sent_ = rest;
-  }
-  return {};
-}
-
 Exchange::Result Exchange::build_request_headers() {
-  if (auto chosen = choose_path(); !chosen) return chosen;
+  // The path matched is the path forwarded; only a prefix the service itself named may be taken off it.
+  path_sent_ = strip_prefix(target_.path, service_->strip_prefix);
   const http::RequestHead& head = client_.head();
   const HeaderEdits& edits = service_->request_headers;
   bool providers = snapshot_->providers->size() > 0;

@@ -1,0 +1,107 @@
+// From settings to what the data plane decides by: a Snapshot made of per-service parts. The running gate keeps one
+// Compiler and calls it at every reload; `check`, `test` and `explain` make one for a single use. It decides whom a
+// conflict refuses and what a refused service goes on with; it never reads a file, resolves a name or touches a
+// worker. Control thread only.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "config/load.h"
+#include "gate/snapshot.h"
+
+namespace control {
+
+// A service with backends that have to be looked up. The same generation means the same addresses as before.
+struct NamesToResolve {
+  uint32_t slot = 0;
+  uint64_t generation = 0;                                  // of the definition
+  std::shared_ptr<const config::ServiceSettings> settings;  // forward.to, in which literal addresses may stand too
+};
+
+struct Compiled {
+  // Null: the gate's own rules or providers are refused, and with them the whole; the compiler is as before. The
+  // signer and the listeners are the caller's to fill in.
+  std::shared_ptr<gate::Snapshot> snapshot;
+  config::Diagnostics diagnostics;            // of compiling; those of loading stand in the LoadedGate
+  std::vector<std::string> refused_services;  // broken or in conflict, sorted; they may serve their last good version
+  std::vector<uint32_t> removed_slots;        // served until now, gone with this generation
+  std::vector<NamesToResolve> names_to_resolve;
+};
+
+class Compiler {
+ public:
+  Compiler();
+  ~Compiler();
+  Compiler(const Compiler&) = delete;
+  Compiler& operator=(const Compiler&) = delete;
+
+  // loaded.loaded() holds. generation rises from call to call.
+  Compiled compile(const config::LoadedGate& loaded, uint64_t generation);
+
+  // The texts behind Route::label, for the whole life of the compiler. Valid until the next compile().
+  std::span<const std::string_view> route_labels() const { return label_texts_; }
+
+ private:
+  // A service as it is or could be served.
+  struct Definition {
+    std::shared_ptr<const config::ServiceSettings> settings;
+    std::shared_ptr<const gate::Service> service;
+    std::vector<routing::RouteSpec> routes;
+  };
+  using DefinitionPtr = std::shared_ptr<const Definition>;
+
+  // What is known of a service's name. Its slot stays with the name, also while the service is gone.
+  struct Entry {
+    uint32_t slot = 0;
+    DefinitionPtr served;
+    DefinitionPtr next;  // while compiling
+  };
+
+  struct GateParts {
+    std::shared_ptr<const config::GateSettings> settings;
+    std::vector<std::string> provider_names;
+    std::shared_ptr<const auth::Providers> providers;
+    std::shared_ptr<const auth::RuleSet> rules;
+    std::vector<std::string> rule_places;
+  };
+  enum class ProviderNames : uint8_t { same, changed };
+
+  bool compile_gate(const config::LoadedGate& loaded, GateParts& parts, config::Diagnostics& diagnostics) const;
+  void choose_definitions(const config::LoadedGate& loaded, ProviderNames names, Compiled& out);
+  DefinitionPtr compile_service(const Entry& entry, const std::shared_ptr<const config::ServiceSettings>& settings,
+                                config::Diagnostics& diagnostics);
+  std::shared_ptr<const auth::RuleSet> compile_service_rules(const config::ServiceSettings& settings,
+                                                             config::Diagnostics& diagnostics) const;
+  bool add_routes(const config::ServiceSettings& settings, Definition& definition, config::Diagnostics& diagnostics);
+  routing::Table compile_routes(Compiled& out);
+  void refuse_newcomers(std::span<const routing::Conflict> conflicts, Compiled& out);
+  bool already_serves(const Entry& entry, const base::Source& route) const;
+  std::shared_ptr<gate::Snapshot> make_snapshot(uint64_t generation, routing::Table routes) const;
+  void finish(Compiled& out);
+
+  Entry& entry_of(const std::string& name);
+  uint32_t label_of(const std::string& pattern);
+
+  GateParts gate_;
+  uint64_t generation_ = 0;    // being compiled
+  std::deque<Entry> entries_;  // by slot
+  std::unordered_map<std::string, uint32_t> slots_;
+  std::deque<std::string> labels_;
+  std::vector<std::string_view> label_texts_;
+  std::unordered_map<std::string_view, uint32_t> label_numbers_;
+};
+
+// An address that needs no lookup: an IP address or a unix socket. nullopt for a name.
+std::optional<backends::Endpoint> literal_endpoint(const config::Address& address);
+// A name's address, once it is known.
+backends::Endpoint resolved_endpoint(const config::Address& address, const base::IpAddress& ip);
+
+}  // namespace control
