@@ -1,0 +1,169 @@
+#include <fmt/core.h>
+
+#include "base/bytes.h"
+#include "config/golden_dump.h"
+
+namespace config {
+namespace {
+
+std::string list(const std::vector<std::string>& items) {
+  std::string out = "[";
+  for (size_t i = 0; i < items.size(); ++i) out += (i > 0 ? ", " : "") + items[i];
+  return out + "]";
+}
+
+template <class T, class F>
+std::string list_of(const std::vector<T>& items, F text) {
+  std::vector<std::string> texts;
+  for (const T& item : items) texts.push_back(text(item));
+  return list(texts);
+}
+
+std::string duration(base::Duration d) { return fmt::format("{}ms", d.milliseconds()); }
+
+std::string claims_text(const std::vector<auth::ClaimSpec>& claims) {
+  return list_of(claims, [](const auth::ClaimSpec& c) { return c.path + "=" + list(c.values); });
+}
+
+std::string who(const auth::WhoSpec& w) {
+  std::string out;
+  auto add = [&](std::string_view part) { out += (out.empty() ? "" : " ") + std::string(part); };
+  if (w.anyone) add("anyone");
+  if (w.authenticated) add("authenticated");
+  if (!w.providers.empty()) add("provider=" + list(w.providers));
+  if (!w.subjects.empty()) add("subjects=" + list(w.subjects));
+  if (!w.groups.empty()) add("groups=" + list(w.groups));
+  if (!w.scopes.empty()) add("scopes=" + list(w.scopes));
+  if (!w.claims.empty()) add("claims=" + claims_text(w.claims));
+  if (w.none_of) add("not(" + who(*w.none_of) + ")");
+  return out;
+}
+
+std::string rule(const auth::RuleSpec& r) {
+  std::string out =
+      fmt::format("\"{}\" {} {}", r.name, r.effect == auth::Effect::allow ? "allow" : "deny", who(r.who));
+  for (const auth::OnSpec& on : r.on)
+    out += fmt::format(" on {} {}", on.methods.empty() ? "*" : list(on.methods), on.path);
+  if (!r.from.empty()) out += " from " + list_of(r.from, base::format_network);
+  if (r.observe) out += " observe";
+  return out + fmt::format(" ({})", r.source.text());
+}
+
+std::string test(const TestSpec& t) {
+  std::string out =
+      fmt::format("{} {}{}{}", t.method, t.scheme.empty() ? "" : t.scheme + "://", t.host, t.target);
+  if (t.caller) {
+    out += fmt::format(" as {} sub={} groups={} scopes={} claims={}", t.caller->provider, t.caller->subject,
+                       list(t.caller->groups), list(t.caller->scopes), claims_text(t.caller->claims));
+  }
+  if (t.from) out += " from " + base::format_ip(*t.from);
+  for (const HeaderValue& h : t.headers) out += fmt::format(" {}={}", h.name, h.value);
+  out += t.expect == auth::Effect::allow ? " -> allow" : " -> deny";
+  if (!t.by.empty()) out += fmt::format(" by \"{}\"", t.by);
+  return out + fmt::format("   {{{}}}", t.text);
+}
+
+std::string changes(const HeaderChanges& c) {
+  auto pair = [](const HeaderValue& h) { return h.name + "=" + h.value; };
+  return fmt::format("set={} add={} remove={}", list_of(c.set, pair), list_of(c.add, pair), list(c.remove));
+}
+
+class Dump {
+ public:
+  void line(int indent, const std::string& text) {
+    out_ += std::string(static_cast<size_t>(indent) * 2, ' ') + text + "\n";
+  }
+
+  void service(const ServiceSettings& s) {
+    line(0, "service " + s.name + (s.enabled ? "" : " (disabled)"));
+    for (const MatchSettings& m : s.matches) {
+      std::string text = fmt::format("match host={} path={}", list(m.hosts), m.path);
+      if (!m.methods.empty()) text += " methods=" + list(m.methods);
+      for (const HeaderCondition& h : m.headers)
+        text += fmt::format(" {}={}", h.name, h.values.empty() ? "*" : list(h.values));
+      line(1, text);
+    }
+    const ForwardSettings& f = s.forward;
+    std::string text = "forward to=" + list_of(f.to, [](const Address& a) { return a.text(); });
+    if (!f.strip_prefix.empty()) text += " strip_prefix=" + f.strip_prefix;
+    if (f.host == HostSent::backend) text += " host=backend";
+    if (f.connect_timeout != base::seconds(5)) text += " connect_timeout=" + duration(f.connect_timeout);
+    if (f.response_timeout != base::seconds(60)) text += " response_timeout=" + duration(f.response_timeout);
+    line(1, text);
+    for (const auth::RuleSpec& r : s.access) line(1, "rule " + rule(r));
+    for (const TestSpec& t : s.tests) line(1, "test " + test(t));
+    if (changes(s.headers.request) != changes({})) line(1, "request headers " + changes(s.headers.request));
+    if (changes(s.headers.response) != changes({}))
+      line(1, "response headers " + changes(s.headers.response));
+    if (s.limits.body_bytes_max) line(1, fmt::format("limit body={}", *s.limits.body_bytes_max));
+    if (s.limits.head_bytes_max != LimitSettings{}.head_bytes_max)
+      line(1, fmt::format("limit head={}", s.limits.head_bytes_max));
+    if (s.paths.encoded_slash == PathChoice::keep) line(1, "paths encoded_slash=keep");
+    if (s.paths.parameters == PathChoice::keep) line(1, "paths parameters=keep");
+  }
+
+  void provider(const auth::ProviderSpec& p) {
+    line(0, "provider " + p.name);
+    if (p.api_keys) {
+      line(1, "api_keys file=" + p.api_keys->file);
+      for (const auth::ApiKeySpec& k : p.api_keys->keys) {
+        std::string text =
+            fmt::format("key {} owner={} scopes={} groups={}", k.id, k.owner, list(k.scopes), list(k.groups));
+        if (k.created) text += " created=" + base::format_rfc3339(k.created->ns);
+        if (k.expires) text += " expires=" + base::format_rfc3339(k.expires->ns);
+        line(2, text);
+      }
+    }
+    if (!p.jwt) return;
+    const auth::JwtSpec& j = *p.jwt;
+    line(1, fmt::format(
+                "jwt issuer={} audience={} algorithms={} skew={} claims={},{},{}", j.issuer, list(j.audience),
+                list_of(j.algorithms, [](auth::Algorithm a) { return std::string(auth::algorithm_name(a)); }),
+                duration(j.clock_skew), j.subject_claim, j.scopes_claim, j.groups_claim));
+    line(1, fmt::format("jwks file={} url={} inline={}", j.jwks.file, j.jwks.url, j.jwks.inline_json));
+  }
+
+  void gate(const GateSettings& g) {
+    for (const ListenerSettings& l : g.listeners) {
+      line(0,
+           "listen " + l.address.text() +
+               (l.trusted_proxies.empty() ? ""
+                                          : " trusted=" + list_of(l.trusted_proxies, base::format_network)));
+    }
+    if (g.admin.address.text() != AdminSettings{}.address.text()) line(0, "admin " + g.admin.address.text());
+    if (g.workers != 0) line(0, fmt::format("workers {}", g.workers));
+    if (g.log.access.to == AccessLogSettings::To::file) line(0, "access log " + g.log.access.file);
+    if (g.log.access.to == AccessLogSettings::To::off) line(0, "access log off");
+    if (g.log.level != LogLevel::info) line(0, fmt::format("log level {}", static_cast<int>(g.log.level)));
+    for (const auth::ProviderSpec& p : g.providers) provider(p);
+    if (!g.identity.issuer.empty() || !g.identity.key_file.empty() || !g.identity.headers.empty()) {
+      line(0, fmt::format("identity issuer={} key_file={} headers={}", g.identity.issuer, g.identity.key_file,
+                          list_of(g.identity.headers,
+                                  [](http::HeaderId id) { return std::string(http::header_name(id)); })));
+    }
+    const TimeoutSettings& t = g.timeouts;
+    std::string times = fmt::format("{} {} {} {} {}", duration(t.head), duration(t.body), duration(t.send),
+                                    duration(t.idle), duration(t.drain));
+    if (times != "10000ms 30000ms 30000ms 75000ms 30000ms") line(0, "timeouts " + times);
+    for (const auth::RuleSpec& r : g.access) line(0, "gate rule " + rule(r));
+  }
+
+  std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+}  // namespace
+
+std::string dump(const LoadedGate& loaded) {
+  Dump dump;
+  if (loaded.gate) dump.gate(*loaded.gate);
+  for (const auto& service : loaded.services) dump.service(*service);
+  for (const BrokenService& broken : loaded.broken) dump.line(0, "broken " + broken.name);
+  if (!loaded.referenced_files.empty()) dump.line(0, "watch " + list(loaded.referenced_files));
+  if (!loaded.loaded()) dump.line(0, "refused");
+  return dump.take();
+}
+
+}  // namespace config
