@@ -20,6 +20,7 @@ class JsonLine {
 
   // As it stands: keys, punctuation, and texts of our own that need no escape.
   void raw(std::string_view text) {
+    if (text.empty()) return;  // memcpy takes no null, not even for nothing
     std::memcpy(out_, text.data(), text.size());
     out_ += text.size();
   }
