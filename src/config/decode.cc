@@ -136,6 +136,7 @@ void Decoder::report(Severity severity, const Node& node, std::string message, s
 // --- Values of the environment ---
 
 Decoder::Substitution::Substitution(Decoder& decoder, const Node& node) : decoder(decoder) {
+  if (node.refused) return;
   if (node.kind != Node::Kind::scalar || node.text.find("${") == node.text.npos) {
     this->node = &node;
     return;
@@ -237,7 +238,8 @@ const Field* Record::find(std::string_view key) const {
 
 namespace {
 
-void report_unknown_key(Decoder& decoder, const Node& key, const Record& table) {
+// Returns the key that was probably meant; empty when none is near.
+std::string_view report_unknown_key(Decoder& decoder, const Node& key, const Record& table) {
   std::vector<std::string_view> known;
   for (const Field& field : table.fields) {
     if (field.text.need != Need::later) known.push_back(field.text.key);
@@ -249,45 +251,48 @@ void report_unknown_key(Decoder& decoder, const Node& key, const Record& table) 
   } else if (key.text.find(' ') != key.text.npos) {
     hint = "a text that contains `: ` goes in single quotes as a whole";
   } else if (known.size() <= kKeysShownMax) {
-    hint = fmt::format("{} has", table.noun);
+    hint = known.size() == 1 ? "the only key here is" : "the keys here are";
     for (size_t i = 0; i < known.size(); ++i) {
       hint += fmt::format("{} `{}`", i == 0 ? "" : i + 1 == known.size() ? " and" : ",", known[i]);
     }
   }
   decoder.error(key, "unknown key", hint);
+  return nearest;
 }
 
 }  // namespace
 
 void decode_record(Decoder& decoder, const Node& node, const Record& table, void* record) {
+  if (node.refused) return;
   if (node.kind != Node::Kind::map) {
     decoder.error(node,
                   fmt::format("{} is a map of keys, and this is {}", table.noun, decoder.described(node)),
                   fmt::format("write `{}: ...` below it", table.fields[0].text.key));
     return;
   }
+  std::set<std::string_view> meant;  // by keys that are misspelt
   for (size_t i = 0; i + 1 < node.items.size(); i += 2) {
     const Node& key = node.items[i];
     const Node& value = node.items[i + 1];
+    if (key.refused) continue;
     Decoder::At at(decoder, key.text);
     const Field* field = table.find(key.text);
     if (!field) {
-      report_unknown_key(decoder, key, table);
+      meant.insert(report_unknown_key(decoder, key, table));
     } else if (field->text.need == Need::later) {
       decoder.error(key, "not available in this version", "it comes with a later release");
-    } else if (value.is_null()) {
+    } else if (value.is_null() && !value.refused) {
       decoder.error(key, "the key has no value", "write one, or remove the key");
     } else {
       field->decode(decoder, value, record);
     }
   }
   for (const Field& field : table.fields) {
-    if (field.text.need == Need::required && !node.find(field.text.key)) {
-      decoder.error(node, fmt::format("`{}` is missing", field.text.key),
-                    field.text.example[0]
-                        ? fmt::format("for example `{}: {}`", field.text.key, field.text.example)
-                        : "");
-    }
+    bool missing = field.text.need == Need::required && !node.find(field.text.key);
+    if (!missing || meant.contains(field.text.key)) continue;
+    decoder.error(
+        node, fmt::format("`{}` is missing", field.text.key),
+        field.text.example[0] ? fmt::format("for example `{}: {}`", field.text.key, field.text.example) : "");
   }
 }
 

@@ -75,11 +75,17 @@ constexpr Kind<ApiKeySpec> kKey = {[](Decoder& decoder, const Node& node, ApiKey
                                    },
                                    record_schema<kKeyRecord>};
 
+// `keys:` with nothing behind it is what an editor leaves when the last key goes.
+constexpr Kind<std::vector<ApiKeySpec>> kKeyList = {
+    kAny<kKey>.decode, [](SchemaBook& book) {
+      return fmt::format(R"({{"anyOf":[{},{{"type":"null"}}]}})", kAny<kKey>.schema(book));
+    }};
+
 struct KeysFile {
   std::vector<ApiKeySpec> keys;
 };
 constexpr Field kFileFields[] = {
-    field<&KeysFile::keys, kAny<kKey>>({.key = "keys", .doc = "The keys.", .need = Need::required})};
+    field<&KeysFile::keys, kKeyList>({.key = "keys", .doc = "The keys.", .need = Need::required})};
 constexpr Record kFileRecord = {"keys", "a file of keys", "Digests of API keys, written by `gatehouse keys`.",
                                 kFileFields};
 

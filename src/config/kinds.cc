@@ -44,6 +44,7 @@ Quantity parse_quantity(std::string_view text, const Unit (&units)[kCount]) {
 // As a user would write it: the largest unit that divides.
 template <size_t kCount>
 std::string format_quantity(int64_t value, const Unit (&units)[kCount]) {
+  if (value == 0) return "0";
   for (size_t i = kCount; i-- > 0;) {
     if (value % units[i].factor == 0) return fmt::format("{}{}", value / units[i].factor, units[i].name);
   }
@@ -224,6 +225,10 @@ std::optional<size_t> read_word(Decoder& decoder, const Node& node, std::span<co
   std::string_view nearest;
   if (node.kind == Node::Kind::scalar && scalar_type(node) == ScalarType::string) {
     nearest = base::nearest_word(base::lowercase(node.text), words);
+    for (std::string_view word : words) {
+      bool shortened = node.text.size() >= 3 && word.starts_with(node.text);
+      if (shortened || base::equals_ignoring_case(word, node.text)) nearest = word;
+    }
   }
   decoder.error(node, fmt::format("must be {}, and this is {}", words_joined(words), decoder.described(node)),
                 nearest.empty() ? "" : fmt::format("did you mean `{}`?", nearest));

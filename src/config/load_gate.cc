@@ -110,7 +110,7 @@ void Loader::State::read_environment(const Document& document, const Node& body,
   if (!chosen) return;
   environment_diagnostics.insert(environment_diagnostics.end(), syntax.begin(), syntax.end());
   environment = decode_environment(files, document, body, name, key, environment_diagnostics);
-  environment_usable = document.readable;
+  environment_usable = document.readable && (body.kind == Node::Kind::map || body.is_null());
 }
 
 // Returns the names whose value is another than before.
@@ -140,7 +140,7 @@ std::set<std::string> Loader::State::refresh_environments() {
                                        .hint = "write `environments: { local: { name: value } }`",
                                        .line = gate_document.line(inline_environments->line)});
   }
-  if (outlines.empty() && gate_document.readable) environment_usable = true;
+  if (outlines.empty() && gate_document.readable) environment_usable = !has_errors(environment_diagnostics);
   if (!outlines.empty() && environment.place.empty() && !environment_usable && gate_document.readable) {
     std::vector<std::string_view> names;
     for (const EnvironmentOutline& outline : outlines) names.push_back(outline.name);

@@ -76,7 +76,11 @@ bool decode_who_word(Decoder& decoder, const Node& node, Role role, WhoSpec& out
   } else if (node.text == kWords[1]) {
     out.authenticated = true;
   } else {
-    std::string_view nearest = base::nearest_word(node.text, kWords);
+    constexpr std::string_view kEverybody[] = {"everyone", "everybody", "anybody", "all",
+                                               "public",   "any",       "*"};
+    bool everybody =
+        std::find(std::begin(kEverybody), std::end(kEverybody), node.text) != std::end(kEverybody);
+    std::string_view nearest = everybody ? kWords[0] : base::nearest_word(node.text, kWords);
     decoder.error(
         node,
         fmt::format("must be `anyone`, `authenticated` or a map, and this is {}", decoder.described(node)),
@@ -109,6 +113,10 @@ void decode_who(Decoder& decoder, const Node& node, Role role, WhoSpec& out) {
   if (node.kind == Node::Kind::scalar) {
     decode_who_word(decoder, node, role, out);
     return;
+  }
+  if (node.kind == Node::Kind::list) {
+    return decoder.error(node, "must be `anyone`, `authenticated` or a map, and this is a list",
+                         "several rules are alternatives; within one, write `{ groups: [a, b] }`");
   }
   size_t errors = decoder.errors();
   decode_record(decoder, node, kWhoRecord, &out);
@@ -274,6 +282,7 @@ void decode_rule_list(Decoder& decoder, const Node& node, std::vector<RuleSpec>&
   std::span<const Node> items = list_items(decoder, node, Empty::allowed);
   out.reserve(items.size());
   for (size_t i = 0; i < items.size(); ++i) {
+    if (items[i].refused) continue;
     Decoder::At at(decoder, i);
     RuleSpec rule;
     decode_rule(decoder, items[i], rule);

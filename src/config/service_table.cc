@@ -199,6 +199,7 @@ void find_backend(Decoder& decoder, const Node& body, ServiceSettings& out) {
   out.forward.to_source = decoder.source(site);
   Decoder::At at_forward(decoder, "forward");
   if (!decoder.has_value(out.name)) {
+    if (decoder.errors() > 0) return;  // a misspelt `forward`, most likely
     Decoder::At at_to(decoder, "to");
     std::string lacking = decoder.who_lacks(out.name);
     return decoder.error(

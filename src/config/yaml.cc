@@ -58,6 +58,7 @@ class TreeReader {
       yaml_event_delete(&event);
     }
     document_.readable = !stopped_;
+    if (document_.root.line == 0) document_.root.line = document_.root.column = 1;  // an empty file
     if (stopped_) document_.root = Node{};
   }
 
@@ -88,7 +89,7 @@ class TreeReader {
         report(event,
                fmt::format("`*{}` is an alias, which gates do not have", text_of(event.data.alias.anchor)),
                "text that begins with `*` goes in quotes; otherwise write the value out");
-        add(event, Node{});
+        add(event, Node{.refused = true});
         break;
       case YAML_SCALAR_EVENT:
         take_scalar(event);
@@ -138,6 +139,7 @@ class TreeReader {
     const auto& scalar = event.data.scalar;
     refuse_anchor_and_tag(event, scalar.anchor, scalar.tag);
     Node node;
+    node.refused = scalar.tag != nullptr;
     node.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
     node.typing = scalar.style == YAML_PLAIN_SCALAR_STYLE ? Node::Typing::plain : Node::Typing::quoted;
     if (event.end_mark.line == event.start_mark.line) {
@@ -196,11 +198,12 @@ class TreeReader {
     std::unordered_map<std::string, int> keys;  // to the line that has it
   };
 
-  void take_key(const yaml_event_t& event, Open& parent, const Node& key) {
+  void take_key(const yaml_event_t& event, Open& parent, Node& key) {
     if (key.kind != Node::Kind::scalar) {
       return stop(event, "a list or a map cannot be a key", "write `key: value`");
     }
     if (key.text == "<<" && key.typing == Node::Typing::plain) {
+      key.refused = true;
       report(event, "`<<` merges a map, which gates do not have",
              "write the keys out, or put them under `defaults:` in gatehouse.yaml");
     }

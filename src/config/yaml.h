@@ -27,6 +27,7 @@ struct Node {
   Kind kind = Kind::scalar;
   Typing typing = Typing::plain;
   bool flow = false;        // a list or map written as [..] or {..}
+  bool refused = false;     // already reported; whoever decodes passes over it
   int line = 0;             // from 1
   int column = 0;           // from 1, in bytes
   int end_line = 0;         // the last line with something of it
