@@ -117,7 +117,8 @@ struct ExchangeRecord {
   std::string_view rule_source;  // "services/orders.yaml:4:5"; empty: no rule decided
   std::string_view rule_name;
 
-  std::string_view observed_rule;  // an `observe` rule that would have decided otherwise or at all; empty: none
+  std::string_view
+      observed_rule;  // an `observe` rule that would have decided otherwise or at all; empty: none
   Verdict observed_verdict = Verdict::none;
 
   base::Reason reason = base::Reason::none;
