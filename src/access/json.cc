@@ -11,8 +11,9 @@ namespace {
 
 namespace dom = simdjson::dom;
 
-// Beyond this, whole doubles are no longer exact and are written as libstdc++'s shortest form.
-constexpr double kExactIntegerMax = 9007199254740992.0;  // 2^53
+// Whole numbers below this are written without an exponent, however they were sent: 1e3 is "1000". Above it a
+// written-out number would be an integer of more than 64 bits, which is no longer read.
+constexpr double kWholeNumberMax = 1e18;
 
 }  // namespace
 
@@ -55,7 +56,11 @@ class JsonTreeBuilder {
   }
 
   void set_double(uint32_t node, double value) {
-    if (std::abs(value) <= kExactIntegerMax && value == std::floor(value)) {
+    if (std::abs(value) >= kWholeNumberMax) {
+      char digits[64];
+      auto end = std::to_chars(digits, digits + sizeof digits, value, std::chars_format::scientific).ptr;
+      set_text(node, {digits, static_cast<size_t>(end - digits)});
+    } else if (value == std::floor(value)) {
       set_number(node, static_cast<int64_t>(value));
     } else {
       set_number(node, value);

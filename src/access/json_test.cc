@@ -34,6 +34,8 @@ TEST(ParseJson, ScalarsHaveOneText) {
       {"-9223372036854775808", JsonKind::number, "-9223372036854775808"},
       {"18446744073709551615", JsonKind::number, "18446744073709551615"},
       {"1e300", JsonKind::number, "1e+300"},
+      {"1e17", JsonKind::number, "100000000000000000"},
+      {"1844674407370955167440.1", JsonKind::number, "1.8446744073709552e+21"},  // found by json_fuzz
   };
   for (const Case& c : cases) {
     JsonTree tree = tree_of(c.json);

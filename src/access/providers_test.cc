@@ -180,7 +180,6 @@ TEST(Authenticate, AsksForKeysOnlyWhereThatMayHelp) {
       testing::sign_raw(signing_key(Algorithm::es256), testing::header_for(signing_key(Algorithm::es256)),
                         R"({"iss":"https://id.partner.example","aud":"x","sub":"a","exp":1800000300})");
   const std::string other_algorithm = sign_token(Algorithm::es384);
-  const ProviderSpec file = testing::jwt_provider("f", {.file = "jwks.json"}, {Algorithm::es256});
   struct Case {
     const char* what;
     ProviderSpec spec;
