@@ -1,0 +1,87 @@
+#include "control/names.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace control {
+namespace {
+
+constexpr base::Duration kLookupPatience = base::seconds(5);
+constexpr base::Duration kRetryFirst = base::seconds(1);
+constexpr base::Duration kRetryMax = base::seconds(30);
+
+bool same_endpoints(const backends::EndpointListPtr& a, const backends::EndpointList& b) {
+  return a != nullptr && std::ranges::equal(*a, b, [](const auto& x, const auto& y) {
+    return x.address == y.address && x.authority == y.authority;
+  });
+}
+
+}  // namespace
+
+void NameKeeper::apply(const std::vector<NamesToResolve>& wanted) {
+  std::map<uint32_t, std::unique_ptr<Entry>> kept;
+  for (const NamesToResolve& names : wanted) {
+    auto known = entries_.find(names.slot);
+    if (known != entries_.end() && known->second->generation == names.generation) {
+      kept.insert(entries_.extract(known));
+      continue;
+    }
+    auto entry = std::make_unique<Entry>();
+    entry->generation = names.generation;
+    entry->settings = names.settings;
+    // Until the new addresses are known the old ones serve.
+    if (known != entries_.end()) entry->endpoints = known->second->endpoints;
+    kept[names.slot] = std::move(entry);
+  }
+  entries_ = std::move(kept);
+  for (auto& [slot, entry] : entries_) {
+    if (entry->task.valid()) continue;
+    entry->task = keep(slot, *entry);
+    entry->task.start();
+  }
+}
+
+io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
+  base::Duration retry = kRetryFirst;
+  for (;;) {
+    backends::EndpointList found;
+    base::Duration again = io::kTtlMax;
+    bool failed = false;
+    for (const config::Address& address : entry.settings->forward.to) {
+      if (auto literal = literal_endpoint(address)) {
+        found.push_back(std::move(*literal));
+        continue;
+      }
+      auto resolved = co_await resolver_.resolve(address.host, loop_.now() + kLookupPatience);
+      if (!resolved) {
+        failed = true;
+        spdlog::warn("service {}: {} cannot be resolved: {}", entry.settings->name, address.host,
+                     resolved.error().detail);
+        continue;
+      }
+      again = std::min(again, resolved->ttl);
+      for (const base::IpAddress& ip : resolved->addresses) found.push_back(resolved_endpoint(address, ip));
+    }
+    if (!found.empty() && !same_endpoints(entry.endpoints, found)) {
+      entry.endpoints = std::make_shared<const backends::EndpointList>(std::move(found));
+      publisher_.publish_endpoints(slot, entry.endpoints);
+    } else if (entry.endpoints == nullptr) {
+      publisher_.publish_endpoints(slot, nullptr);
+    }
+    if (failed) {
+      again = std::min(again, retry);
+      retry = std::min(retry * 2, kRetryMax);
+    } else {
+      retry = kRetryFirst;
+    }
+    co_await io::sleep_for(loop_, again);
+  }
+}
+
+backends::EndpointListPtr NameKeeper::endpoints_of(uint32_t slot) const {
+  auto found = entries_.find(slot);
+  return found == entries_.end() ? nullptr : found->second->endpoints;
+}
+
+}  // namespace control

@@ -1,0 +1,414 @@
+#include "control/server.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <latch>
+#include <thread>
+
+#include "base/bytes.h"
+#include "io/socket.h"
+
+namespace control {
+namespace {
+
+// Changes that come together, such as a checkout of many files, make one generation.
+constexpr base::Duration kSettle = base::milliseconds(4);
+
+// Every connection is two descriptors; the soft limit many systems set is far below what the hard one allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+config::Diagnostic problem_at(const base::Source& source, std::string key, std::string message) {
+  return {.severity = config::Severity::error, .source = source, .key = std::move(key), .message = std::move(message)};
+}
+
+io::Address to_io_address(const config::Address& address) {
+  io::Address out;
+  if (!address.unix_path.empty()) {
+    out.kind = io::Address::Kind::unix_path;
+    out.path = address.unix_path;
+    return out;
+  }
+  out.port = address.port;
+  if (auto ip = base::parse_ip(address.host)) {
+    out.ip = *ip;
+  } else if (address.host == "localhost") {
+    out.ip = *base::parse_ip("127.0.0.1");
+  } else {
+    out.ip.v6 = true;  // "::" takes IPv4 as well
+  }
+  return out;
+}
+
+bool is_local(const io::Address& address) {
+  if (address.kind == io::Address::Kind::unix_path) return true;
+  static const base::Network kLoopback4 = *base::parse_network("127.0.0.0/8");
+  static const base::Network kLoopback6 = *base::parse_network("::1/128");
+  return base::contains(kLoopback4, address.ip) || base::contains(kLoopback6, address.ip);
+}
+
+}  // namespace
+
+Server::Server(io::Loop& loop, ServerOptions options)
+    : loop_(loop),
+      options_(std::move(options)),
+      mailbox_(loop),
+      files_(options_.folder),
+      loader_(files_, options_.environment),
+      identity_key_(options_.folder, random_),
+      started_(loop.now()),
+      resolver_(io::make_dns_resolver(loop)),
+      keys_({.loop = loop, .mailbox = mailbox_, .fetcher = fetcher_, .files = files_, .publisher = *this}),
+      names_(loop, *resolver_, *this),
+      watcher_(loop, options_.folder),
+      admin_(loop, *this) {}
+
+Server::~Server() {
+  tasks_.cancel_all();
+  log_.stop();      // the rings belong to the workers
+  workers_.clear();
+}
+
+int Server::run() {
+  raise_descriptor_limit();
+  signals_ = io::SignalListener::make(loop_);  // before any thread, so that all have the signals blocked
+  if (signals_ == nullptr || !start()) return 2;
+  tasks_.spawn(deliver_mail());
+  tasks_.spawn(watch_files());
+  tasks_.spawn(watch_signals());
+  tasks_.spawn(keys_.run());
+  ready_ = true;
+  write_ready_file();
+  loop_.run();
+  log_.stop();
+  workers_.clear();
+  for (const ListenerEntry& entry : listeners_) {
+    if (!entry.unix_path.empty()) unlink(entry.unix_path.c_str());
+  }
+  if (!options_.ready_file.empty()) unlink(options_.ready_file.c_str());
+  return 0;
+}
+
+bool Server::start() {
+  config::LoadedGate loaded = loader_.load();
+  if (!loaded.loaded()) {
+    std::fputs(config::format_text(loaded.diagnostics, isatty(2) ? config::Style::coloured : config::Style::plain).c_str(),
+               stderr);
+    return false;
+  }
+  uint32_t count = loaded.gate->workers != 0 ? loaded.gate->workers : std::max(1u, std::thread::hardware_concurrency());
+  for (uint32_t i = 0; i < count; ++i) {
+    auto worker = WorkerThread::start(i, *this);
+    if (worker == nullptr) {
+      spdlog::error("worker {} cannot be started: no descriptor for its loop", i);
+      return false;
+    }
+    log_.add_ring(worker->worker().log_ring());
+    workers_.push_back(std::move(worker));
+  }
+  log_.start();
+  if (!take(std::move(loaded), loop_.now())) return false;
+  // A listener that cannot be had is refused alone on reload, but a gate without any has nothing to do.
+  bool refused_listener = listeners_.size() < current_.loaded.gate->listeners.size();
+  if (refused_listener || admin_bound_.empty()) return false;
+
+  std::latch applied(std::ssize(workers_));
+  for (auto& worker : workers_) worker->post([&applied] { applied.count_down(); });
+  applied.wait();
+  return true;
+}
+
+io::Task<> Server::deliver_mail() {
+  for (;;) {
+    mailbox_.deliver();
+    co_await io::wait_for(loop_, base::kNever, mailbox_.arrived());
+  }
+}
+
+io::Task<> Server::watch_files() {
+  if (!watcher_.works()) {
+    spdlog::warn("files cannot be watched (no inotify instance left): SIGHUP reloads");
+    co_return;
+  }
+  for (;;) {
+    if (!watcher_.any()) co_await io::wait_for(loop_, base::kNever, watcher_.changed());
+    co_await io::sleep_for(loop_, kSettle);
+    if (!draining_) reload(watcher_.take_changes());
+  }
+}
+
+io::Task<> Server::watch_signals() {
+  for (;;) {
+    while (auto number = signals_->take()) {
+      if (*number == SIGHUP) {
+        spdlog::info("SIGHUP: reloading");
+        reload({.paths = {}, .everything = true});
+      } else if (draining_) {
+        spdlog::warn("signalled again: stopping at once");
+        loop_.stop();
+      } else {
+        begin_drain();
+      }
+    }
+    co_await io::wait_for(loop_, base::kNever, signals_->arrived());
+  }
+}
+
+void Server::reload(const Watcher::Changes& changes) {
+  base::Instant began = loop_.clock().now();
+  keys_.files_changed(changes.paths, changes.everything);
+  config::LoadedGate loaded = changes.everything ? loader_.load() : loader_.reload(changes.paths);
+  take(std::move(loaded), began);
+}
+
+// A loaded gate becomes the next generation, as far as it is good. False: the one before goes on.
+bool Server::take(config::LoadedGate loaded, base::Instant began) {
+  config::Diagnostics before = std::move(current_.diagnostics);
+  watcher_.watch_files(loaded.referenced_files);
+  current_.began = began;
+  if (!loaded.loaded()) {
+    finish_load(std::move(loaded.diagnostics), before);
+    return false;
+  }
+  Compiled compiled = compiler_.compile(loaded, current_.number + 1);
+  config::Diagnostics diagnostics = std::move(loaded.diagnostics);
+  std::ranges::move(compiled.diagnostics, std::back_inserter(diagnostics));
+  if (compiled.snapshot == nullptr) {
+    finish_load(std::move(diagnostics), before);
+    return false;
+  }
+  gate::Snapshot& snapshot = *compiled.snapshot;
+  apply_log(*loaded.gate, diagnostics);
+  apply_signer(*loaded.gate, snapshot, diagnostics);
+  apply_listeners(*loaded.gate, diagnostics);
+  apply_admin(*loaded.gate, diagnostics);
+  fill_listener_policies(*loaded.gate, snapshot);
+  bool changed = current_.snapshot == nullptr || loaded.gate != current_.loaded.gate ||
+                 snapshot.services != current_.snapshot->services || snapshot.signer != current_.snapshot->signer;
+  if (changed) {
+    snapshot.generation = ++current_.number;
+    publish(compiled);
+    current_.snapshot = compiled.snapshot;
+    current_.time = loop_.clock().wall_now();
+  }
+  current_.loaded = std::move(loaded);
+  current_.refused = std::move(compiled.refused_services);
+  finish_load(std::move(diagnostics), before);
+  if (ready_) write_ready_file();
+  return true;
+}
+
+void Server::finish_load(config::Diagnostics diagnostics, const config::Diagnostics& before) {
+  config::attach_lines(files_, diagnostics);
+  config::sort_diagnostics(diagnostics);
+  current_.diagnostics = std::move(diagnostics);
+  current_.last_reload_successful = !config::has_errors(current_.diagnostics);
+  current_.reload_time = loop_.clock().now() - current_.began;
+  if (current_.last_reload_successful) last_success_ = loop_.clock().wall_now();
+  report(before);
+}
+
+void Server::publish(Compiled& compiled) {
+  gate::SnapshotPtr snapshot = compiled.snapshot;
+  post_to_workers([snapshot](gate::Worker& worker) { worker.apply(snapshot); });
+  keys_.apply(*snapshot->providers);
+  names_.apply(compiled.names_to_resolve);
+  for (uint32_t slot : compiled.removed_slots) {
+    post_to_workers([slot](gate::Worker& worker) { worker.forget_service(slot); });
+  }
+}
+
+template <class Call>
+void Server::post_to_workers(const Call& call) {
+  for (auto& thread : workers_) {
+    thread->post([call, worker = &thread->worker()] { call(*worker); });
+  }
+}
+
+void Server::apply_listeners(const config::GateSettings& gate, config::Diagnostics& diagnostics) {
+  std::erase_if(listeners_, [&](ListenerEntry& entry) {
+    bool wanted = std::ranges::any_of(gate.listeners, [&](const config::ListenerSettings& settings) {
+      return settings.address.text() == entry.configured;
+    });
+    if (!wanted) remove_listener(entry);
+    return !wanted;
+  });
+  for (const config::ListenerSettings& settings : gate.listeners) {
+    bool open = std::ranges::any_of(listeners_, [&](const ListenerEntry& entry) {
+      return entry.configured == settings.address.text();
+    });
+    if (!open) add_listener(settings, diagnostics);
+  }
+}
+
+bool Server::add_listener(const config::ListenerSettings& settings, config::Diagnostics& diagnostics) {
+  auto sockets = io::open_listening_sockets(to_io_address(settings.address), static_cast<int>(workers_.size()));
+  if (!sockets) {
+    diagnostics.push_back(problem_at(settings.source, "listen", sockets.error()));
+    return false;
+  }
+  ListenerEntry entry{.number = next_listener_++,
+                      .configured = settings.address.text(),
+                      .bound = io::format_address(io::socket_address(sockets->front())),
+                      .unix_path = settings.address.unix_path};
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->post([thread = workers_[i].get(), number = entry.number, fd = (*sockets)[i]] {
+      if (auto listener = io::make_listener(thread->loop(), fd)) thread->worker().add_listener(number, std::move(listener));
+    });
+  }
+  spdlog::info("listening on {}", entry.bound);
+  listeners_.push_back(std::move(entry));
+  return true;
+}
+
+void Server::remove_listener(ListenerEntry& entry) {
+  post_to_workers([number = entry.number](gate::Worker& worker) { worker.remove_listener(number); });
+  if (!entry.unix_path.empty()) unlink(entry.unix_path.c_str());
+  spdlog::info("no longer listening on {}", entry.bound);
+}
+
+// By number, so that a connection of a listener that is gone still finds its policy: nobody is trusted there.
+void Server::fill_listener_policies(const config::GateSettings& gate, gate::Snapshot& snapshot) const {
+  snapshot.listeners.resize(next_listener_);
+  for (const ListenerEntry& entry : listeners_) {
+    gate::ListenerPolicy& policy = snapshot.listeners[entry.number];
+    policy.name = entry.configured;
+    for (const config::ListenerSettings& settings : gate.listeners) {
+      if (settings.address.text() == entry.configured) policy.trusted_proxies = settings.trusted_proxies;
+    }
+  }
+}
+
+void Server::apply_admin(const config::GateSettings& gate, config::Diagnostics& diagnostics) {
+  std::string configured = gate.admin.address.text();
+  if (configured == admin_configured_) return;
+  io::Address address = to_io_address(gate.admin.address);
+  base::Source source = gate.listeners.empty() ? base::Source{} : gate.listeners.front().source;
+  source.line = source.column = 0;
+  if (!is_local(address)) {
+    diagnostics.push_back(problem_at(source, "admin.address",
+                                     configured + " is reachable from other machines and the admin listener has no "
+                                                  "credentials of its own; use a loopback address or unix:/path"));
+    return;
+  }
+  auto sockets = io::open_listening_sockets(address, 1);
+  if (!sockets) {
+    diagnostics.push_back(problem_at(source, "admin.address", sockets.error()));
+    return;
+  }
+  admin_configured_ = configured;
+  admin_bound_ = io::format_address(io::socket_address(sockets->front()));
+  admin_.listen(io::make_listener(loop_, sockets->front()));
+  spdlog::info("admin on {}", admin_bound_);
+}
+
+void Server::apply_log(const config::GateSettings& gate, config::Diagnostics& diagnostics) {
+  using To = config::AccessLogSettings::To;
+  switch (gate.log.level) {
+    case config::LogLevel::debug: spdlog::set_level(spdlog::level::debug); break;
+    case config::LogLevel::info: spdlog::set_level(spdlog::level::info); break;
+    case config::LogLevel::warning: spdlog::set_level(spdlog::level::warn); break;
+    case config::LogLevel::error: spdlog::set_level(spdlog::level::err); break;
+  }
+  bool on = gate.log.access.to != To::off;
+  std::string path = gate.log.access.to == To::file ? files_.absolute(gate.log.access.file) : std::string{};
+  if (on && (!log_on_ || path != log_path_)) {
+    if (std::string problem = log_.write_to(path); !problem.empty()) {
+      diagnostics.push_back(problem_at({}, "log.access.file", problem));
+      return;
+    }
+  }
+  log_path_ = path;
+  if (on == log_on_) return;
+  log_on_ = on;
+  post_to_workers([on](gate::Worker& worker) {
+    worker.set_access_log(on ? gate::AccessLog::on : gate::AccessLog::off);
+  });
+}
+
+void Server::apply_signer(const config::GateSettings& gate, gate::Snapshot& snapshot,
+                          config::Diagnostics& diagnostics) {
+  auto signer = identity_key_.make_signer(gate.identity, loop_.clock().wall_now());
+  if (signer) {
+    snapshot.signer = *signer;
+    return;
+  }
+  diagnostics.push_back(problem_at({}, "identity", signer.error()));
+  if (current_.snapshot != nullptr) snapshot.signer = current_.snapshot->signer;
+}
+
+// Says what is new: a broken file once, not again at every reload of another.
+void Server::report(const config::Diagnostics& before) const {
+  if (current_.diagnostics.empty()) {
+    if (!before.empty()) spdlog::info("all files are good again: generation {}", current_.number);
+  } else {
+    bool same = std::ranges::equal(current_.diagnostics, before, [](const auto& a, const auto& b) {
+      return config::format_line(a) == config::format_line(b);
+    });
+    if (!same) {
+      auto style = isatty(2) ? config::Style::coloured : config::Style::plain;
+      std::fputs(config::format_text(current_.diagnostics, style).c_str(), stderr);
+    }
+  }
+  if (ready_) {
+    spdlog::info("generation {}: {} services in {:.1f} ms{}", current_.number, current_.loaded.services.size(),
+                 static_cast<double>(current_.reload_time.ns) / 1e6,
+                 current_.last_reload_successful ? "" : ", with errors");
+  }
+}
+
+void Server::write_ready_file() const {
+  if (options_.ready_file.empty()) return;
+  std::string json = "{\"pid\":" + std::to_string(getpid()) + ",\"listeners\":[";
+  for (const ListenerEntry& entry : listeners_) {
+    if (json.back() != '[') json += ',';
+    json += "{\"configured\":" + base::json_quoted(entry.configured) + ",\"address\":" + base::json_quoted(entry.bound) + "}";
+  }
+  json += "],\"admin\":" + base::json_quoted(admin_bound_) + "}\n";
+  std::string temporary = options_.ready_file + ".tmp";
+  std::ofstream(temporary) << json;
+  std::rename(temporary.c_str(), options_.ready_file.c_str());
+}
+
+void Server::begin_drain() {
+  draining_ = true;
+  base::Duration deadline = current_.loaded.gate->timeouts.drain;
+  spdlog::info("draining for at most {} s; signal again to stop at once", deadline.milliseconds() / 1000);
+  post_to_workers([deadline](gate::Worker& worker) { worker.drain(deadline); });
+}
+
+void Server::request_keys(uint32_t key_slot) {
+  mailbox_.post([this, key_slot] { keys_.request(key_slot); });
+}
+
+void Server::worker_drained(uint32_t) {
+  mailbox_.post([this] {
+    if (++workers_drained_ == workers_.size()) loop_.stop();
+  });
+}
+
+void Server::wake_log_writer() { log_.wake(); }
+
+void Server::publish_keys(uint32_t key_slot, const auth::KeySetPtr& keys) {
+  post_to_workers([key_slot, keys](gate::Worker& worker) { worker.put_keys(key_slot, keys); });
+}
+
+void Server::publish_checked(uint32_t key_slot) {
+  post_to_workers([key_slot](gate::Worker& worker) { worker.keys_checked(key_slot); });
+}
+
+void Server::publish_endpoints(uint32_t slot, const backends::EndpointListPtr& endpoints) {
+  post_to_workers([slot, endpoints](gate::Worker& worker) { worker.set_endpoints(slot, endpoints); });
+}
+
+}  // namespace control
