@@ -1,6 +1,7 @@
 #include "crypto/jose.h"
 
 #include <openssl/ecdsa.h>
+#include <openssl/evp.h>
 #include <openssl/rsa.h>
 
 #include <cstdlib>
