@@ -94,6 +94,13 @@ bool ClientConnection::reusable() const {
          !in_.peer_ended() && !stream_->peer_gone();
 }
 
+bool ClientConnection::gone_stale() const {
+  if (stream_->peer_gone()) return true;
+  // A last read that happened to fill its buffer leaves it open whether there is more: look.
+  char byte;
+  return stream_->may_read() && stream_->read({&byte, 1}).kind != io::IoResult::Kind::would_block;
+}
+
 void ClientConnection::make_idle() {
   in_.next_message();
   in_.release_buffers();

@@ -34,7 +34,7 @@ class ClientConnection final : public http::ClientStream {
   // Forgets the exchange and gives its buffers back.
   void make_idle();
   // While idle: the backend has closed, or sent something nobody asked for.
-  bool gone_stale() const { return stream_->may_read() || stream_->peer_gone(); }
+  bool gone_stale() const;
   io::Stream& stream() { return *stream_; }
 
  private:

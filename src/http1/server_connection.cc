@@ -1,5 +1,6 @@
 #include "http1/server_connection.h"
 
+#include <algorithm>
 #include <array>
 
 namespace http1 {
@@ -84,20 +85,24 @@ io::Task<> ServerConnection::serve(RequestHandler& handler) {
     if (!in_.body_ended() && !co_await drain_body(handler)) break;
     in_.next_message();
     give_head_slot();
+    served_one_ = true;
+    // A client that pipelines without end must not keep the others waiting.
+    if (in_.any_bytes()) co_await io::Yield(loop_);
   }
   if (aborted_) stream_->reset_on_close();
 }
 
 // False when the connection is over. Else head_bytes is a complete head, or why there is none to be had.
 io::Task<bool> ServerConnection::await_request(RequestHandler& handler, Result<std::string_view>& head_bytes) {
-  const ServerLimits& limits = handler.limits();
+  // The handler's limits are asked for each time: a reload replaces them while a connection waits.
   began_ = {};
-  base::Instant deadline = loop_.now() + limits.idle_timeout;
+  base::Instant asked = loop_.now();
+  base::Instant deadline = asked + handler.limits().idle_timeout;
   for (;;) {
-    auto bytes = in_.receive_head(limits.head.head_bytes_max);
+    auto bytes = in_.receive_head(handler.limits().head.head_bytes_max);
     if (in_.any_bytes() && !began_.reached()) {
       began_ = loop_.now();
-      deadline = began_ + limits.head_timeout;
+      deadline = began_ + handler.limits().head_timeout;
     }
     if (!bytes) {
       // A client that leaves in the middle of a head has asked for nothing.
@@ -110,7 +115,10 @@ io::Task<bool> ServerConnection::await_request(RequestHandler& handler, Result<s
       co_return true;
     }
     idle_ = !began_.reached();
-    if (idle_ && handler.draining()) co_return false;
+    if (idle_ && handler.draining()) {
+      if (served_one_) co_return false;
+      deadline = std::min(deadline, asked + kFirstRequestPatience);
+    }
     io::Wake wake = co_await io::wait_for(loop_, deadline, stream_->readable, drain_requested_);
     idle_ = false;
     if (wake == io::Wake::timed_out) {

@@ -19,6 +19,9 @@ struct ServerLimits {
   base::Duration linger_timeout = base::seconds(2);   // for the client to take a last answer before the close
 };
 
+// A connection accepted while draining has a request on its way: it may send that much later, then it is closed.
+inline constexpr base::Duration kFirstRequestPatience = base::seconds(1);
+
 // Of a body the handler did not read: up to this much is read and dropped to keep the connection.
 inline constexpr uint64_t kDrainBytesMax = 64 * 1024;
 
@@ -89,6 +92,7 @@ class ServerConnection final : public http::ServerStream {
   HeadSlot* head_ = nullptr;
   base::Instant began_;
   base::Instant received_;
+  bool served_one_ = false;
   bool idle_ = false;
   bool keep_alive_ = true;
   bool response_started_ = false;
