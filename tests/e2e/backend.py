@@ -20,6 +20,7 @@ class Request:
         self.body_length = 0
         self.body_sha256 = hashlib.sha256(b"").hexdigest()
         self.trailers = []
+        self.is_complete = not request_has_body(self)
 
     def header(self, name, default=None):
         values = self.all(name)
@@ -51,6 +52,8 @@ class Call:
         if not self._unread:
             return self.request.body
         self._unread = False
+        if self.request.header("expect", "").lower() == "100-continue":
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         digest = hashlib.sha256()
         for part in self.connection.read_body(self.request):
             digest.update(part)
@@ -58,6 +61,7 @@ class Call:
             if len(self.request.body) < KEPT_BODY_BYTES:
                 self.request.body += part
         self.request.body_sha256 = digest.hexdigest()
+        self.request.is_complete = True
         return self.request.body
 
     def respond(self, status=200, headers=(), body=b""):

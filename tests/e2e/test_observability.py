@@ -55,7 +55,7 @@ def test_record_of_a_denial(make_gate, backend):
 def test_every_answer_of_our_own_is_a_problem(open_gate, make_gate):
     gate = make_gate({"services/s.yaml": "match: { path: /dead }\naccess: [{ allow: anyone }]\n"},
                      local={"s": f'["127.0.0.1:{unused_port()}"]'})
-    for target, reason in [("/dead", "connection_refused"), ("/nothing", "no_route"), ("/a%2fb", "path_refused")]:
+    for target, reason in [("/dead", "connection_refused"), ("/nothing", "no_route"), ("/dead/a%2fb", "path_refused")]:
         answer = gate.get(target)
         assert answer.reason == reason
         assert gate.record(answer)["reason"] == reason
