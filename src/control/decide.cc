@@ -1,0 +1,264 @@
+#include "control/decide.h"
+
+#include <fmt/core.h>
+
+#include <future>
+#include <map>
+#include <utility>
+
+#include "access/credential.h"
+#include "base/bytes.h"
+#include "control/fetch.h"
+#include "gate/decision.h"
+#include "gate/exchange.h"
+#include "http/target.h"
+
+namespace control {
+
+using base::Reason;
+
+// What stands in a request's head, in the form the request path has it.
+struct Decider::Heads {
+  http::Headers headers;
+  std::string host_room;
+  std::string path_room;
+  http::Authority host;
+  http::Target target;
+};
+
+namespace {
+
+// A claim's dotted path spelt out as nested objects.
+struct ClaimNode {
+  std::map<std::string, ClaimNode, std::less<>> members;
+  std::vector<std::string> values;
+
+  void put(std::string_view path, const std::vector<std::string>& what) {
+    size_t dot = path.find('.');
+    ClaimNode& member = members[std::string(path.substr(0, dot))];
+    if (dot == path.npos) {
+      member.values = what;
+    } else {
+      member.put(path.substr(dot + 1), what);
+    }
+  }
+};
+
+void append_json(std::string& out, const ClaimNode& node) {
+  if (node.members.empty()) {
+    bool list = node.values.size() != 1;
+    if (list) out += '[';
+    for (size_t i = 0; i < node.values.size(); ++i) {
+      if (i > 0) out += ',';
+      out += base::json_quoted(node.values[i]);
+    }
+    if (list) out += ']';
+    return;
+  }
+  out += '{';
+  bool first = true;
+  for (const auto& [name, member] : node.members) {
+    if (!std::exchange(first, false)) out += ',';
+    out += base::json_quoted(name) + ':';
+    append_json(out, member);
+  }
+  out += '}';
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  return out;
+}
+
+class Fetched final : public Fetcher::Done {
+ public:
+  explicit Fetched(std::promise<FetchResult>& result) : result_(result) {}
+  void fetched(FetchResult result) override { result_.set_value(std::move(result)); }
+
+ private:
+  std::promise<FetchResult>& result_;
+};
+
+}  // namespace
+
+auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::ProviderSpec& provider) {
+  auth::Identity identity;
+  identity.provider = spec.provider;
+  identity.subject = spec.subject.empty() ? "somebody" : spec.subject;
+  identity.groups = spec.groups;
+  identity.scopes = spec.scopes;
+  if (provider.jwt) {
+    ClaimNode root;
+    root.put(provider.jwt->subject_claim, {identity.subject});
+    if (!spec.scopes.empty()) root.put(provider.jwt->scopes_claim, {joined(spec.scopes)});
+    if (!spec.groups.empty()) root.put(provider.jwt->groups_claim, spec.groups);
+    for (const auth::ClaimSpec& claim : spec.claims) root.put(claim.path, claim.values);
+    std::string json;
+    append_json(json, root);
+    if (auto claims = auth::parse_json(json, {})) identity.claims = std::move(*claims);
+  }
+  return auth::make_identity(std::move(identity));
+}
+
+std::string_view Decision::place_of(const auth::Rule& rule) const {
+  return service == nullptr ? std::string_view{} : gate::place_of(*snapshot, *service, rule);
+}
+
+Decider::Decider(const Compiled& compiled, const config::Files& files, base::WallTime now)
+    : compiled_(compiled), now_(now) {
+  const auth::Providers& providers = *compiled.snapshot->providers;
+  for (uint32_t i = 0; i < providers.size(); ++i) {
+    if (providers[i].key_source != auth::KeySource::file) continue;
+    auto text = files.read(providers[i].key_location, auth::kKeySetBytesMax);
+    if (!text) continue;  // loading has reported it
+    if (auto keys = auth::parse_key_set(*text)) {
+      key_sets_.put(providers[i].key_slot, *keys);
+    } else {
+      keys_problem_ = fmt::format("{}: {}", providers[i].key_location, keys.error());
+    }
+  }
+}
+
+Decision Decider::decide(const RequestToDecide& request) {
+  Decision out;
+  out.snapshot = compiled_.snapshot;
+  Heads heads;
+  base::Result<> outcome = decide_into(request, heads, out);
+  if (!outcome) {
+    out.reason = outcome.error().reason;
+    out.detail = outcome.error().detail;
+    if (out.reason == Reason::key_set_unavailable && !keys_problem_.empty()) out.detail += "; " + keys_problem_;
+    return out;
+  }
+  if (out.own) {
+    out.detail = "the gate itself answers at this address";
+  } else {
+    describe_forwarding(heads, out);
+  }
+  return out;
+}
+
+// gate::Exchange::run(), without a client and without a backend.
+base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads, Decision& out) {
+  for (const config::HeaderValue& header : request.headers) {
+    if (!heads.headers.add(
+            {.name = header.name, .value = header.value, .id = http::find_header_id(header.name)})) {
+      return base::client_error(Reason::request_head_too_large, "the request has too many headers");
+    }
+  }
+  heads.host_room.resize(request.authority.size());
+  heads.path_room.resize(request.target.size());
+  if (!request.authority.empty()) {
+    auto host = http::normalise_authority(request.authority, heads.host_room);
+    if (!host) return std::unexpected(host.error());
+    heads.host = *host;
+    out.host = host->host;
+  }
+  auto target = http::normalise_target(request.target, heads.path_room);
+  if (!target) return std::unexpected(target.error());
+  heads.target = *target;
+  out.path = target->path;
+  if (target->path.starts_with(gate::kOwnPrefix)) {
+    out.own = true;
+    return {};
+  }
+
+  const gate::Snapshot& snapshot = *out.snapshot;
+  const routing::Route* route = snapshot.routes.lookup({.host = heads.host.host,
+                                                        .path = target->path,
+                                                        .method = http::parse_method(request.method),
+                                                        .headers = &heads.headers});
+  if (route == nullptr) return base::client_error(Reason::no_route, "no service is at this address");
+  out.route = route->pattern;
+  out.service = snapshot.services[route->service].get();
+  if (auto accepted = gate::check_path_choices(*out.service, *target); !accepted) return accepted;
+  if (auto authenticated = authenticate(request, heads, out); !authenticated) return authenticated;
+
+  out.rules_asked = true;
+  out.verdict = auth::check_access(*snapshot.gate_rules, *out.service->rules,
+                                   {.method = request.method,
+                                    .path = target->path,
+                                    .client = request.client,
+                                    .caller = out.caller.get()},
+                                   &out.trace);
+  if (!out.verdict.allowed) return base::fail(gate::denial_of(out.verdict));
+  return {};
+}
+
+base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads& heads, Decision& out) {
+  if (request.pretended != nullptr) {
+    out.caller_from = CallerFrom::pretence;
+    out.caller = request.pretended;
+    return {};
+  }
+  const auth::Providers& providers = *out.snapshot->providers;
+  if (providers.size() == 0) return {};
+  auto credential = auth::find_credential(heads.headers);
+  if (!credential) return std::unexpected(credential.error());
+  if (credential->kind == auth::CredentialKind::none) return {};
+  out.caller_from = credential->kind == auth::CredentialKind::api_key ? CallerFrom::api_key : CallerFrom::token;
+  auth::OnMissingKey on_missing_key = auth::OnMissingKey::ask;
+  for (;;) {
+    auth::Authentication outcome = auth::authenticate({.credential = *credential,
+                                                       .providers = providers,
+                                                       .key_sets = key_sets_,
+                                                       .cache = tokens_,
+                                                       .now = now_,
+                                                       .on_missing_key = on_missing_key});
+    switch (outcome.outcome) {
+      case auth::Authentication::Outcome::nobody:
+        return {};
+      case auth::Authentication::Outcome::caller:
+        out.caller = std::move(outcome.identity);
+        return {};
+      case auth::Authentication::Outcome::refused:
+        return base::fail(outcome.error);
+      case auth::Authentication::Outcome::needs_keys:
+        fetch_keys(providers[outcome.provider]);
+        on_missing_key = auth::OnMissingKey::refuse;
+    }
+  }
+}
+
+void Decider::fetch_keys(const auth::Provider& provider) {
+  std::promise<FetchResult> promise;
+  std::future<FetchResult> future = promise.get_future();
+  Fetcher fetcher;
+  fetcher.fetch({.url = provider.key_location}, std::make_unique<Fetched>(promise));
+  FetchResult result = future.get();
+  if (!result.ok) {
+    keys_problem_ = fmt::format("{}: {}", provider.key_location, result.problem);
+    return;
+  }
+  auto keys = auth::parse_key_set(result.body);
+  if (keys) {
+    key_sets_.put(provider.key_slot, *keys);
+  } else {
+    keys_problem_ = fmt::format("{}: {}", provider.key_location, keys.error());
+  }
+}
+
+void Decider::describe_forwarding(const Heads& heads, Decision& out) const {
+  const gate::Service& service = *out.service;
+  out.path_sent = gate::strip_prefix(heads.target.path, service.strip_prefix);
+  if (heads.target.has_query) out.path_sent.append("?").append(heads.target.query);
+  if (service.endpoints != nullptr) {
+    for (const backends::Endpoint& endpoint : *service.endpoints) out.backends.push_back(endpoint.text);
+    if (service.host == gate::HostSent::backend && service.endpoints->size() == 1) {
+      out.host_sent = service.endpoints->front().authority;
+    }
+  } else {
+    for (const NamesToResolve& names : compiled_.names_to_resolve) {
+      if (names.slot != service.slot) continue;
+      for (const config::Address& address : names.settings->forward.to) out.backends.push_back(address.text());
+    }
+  }
+  if (service.host == gate::HostSent::preserve) {
+    out.host_sent = out.host;
+  } else if (out.host_sent.empty()) {
+    out.host_sent = "the backend's own name";
+  }
+}
+
+}  // namespace control

@@ -1,0 +1,134 @@
+#include "control/decide.h"
+
+#include <gtest/gtest.h>
+
+#include "access/api_key.h"
+
+namespace {
+
+using base::Reason;
+using control::CallerFrom;
+using control::Decision;
+using control::RequestToDecide;
+
+constexpr base::WallTime kNow{1'800'000'000 * 1'000'000'000LL};
+constexpr std::string_view kKey = "gh_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAxxxxxx";
+
+constexpr std::string_view kService = R"(match: { host: api.example.com, path: /orders }
+forward: { to: [127.0.0.1:9001, 127.0.0.1:9002], strip_prefix: /orders }
+access:
+  - { name: public, allow: anyone, on: GET /orders/health }
+  - { name: read, allow: { provider: partners, scopes: [orders:read] }, on: GET /orders/** }
+  - { name: robots, allow: { provider: robots }, on: POST /orders/** }
+  - { name: tenant, allow: { provider: partners, claims: { org.tenant: acme } }, on: DELETE /orders/** }
+  - { name: outside, deny: anyone, from: [192.0.2.0/24] }
+)";
+
+struct World {
+  World() {
+    files.write("gatehouse.yaml", R"(listen: [{ address: ":8080" }]
+providers:
+  partners: { jwt: { issuer: "https://id.example", audience: [orders], jwks: { file: jwks.json }, algorithms: [RS256] } }
+  robots: { api_keys: { file: keys.yaml } }
+)");
+    files.write("jwks.json", R"({"keys":[]})");
+    files.write("keys.yaml", "keys:\n  - { id: k1, digest: \"" + auth::api_key_digest(kKey) +
+                                 "\", owner: ci, expires: \"2030-01-01T00:00:00Z\" }\n");
+    files.write("environments/local.yaml", "unused: 1\n");
+    files.write("services/orders.yaml", kService);
+    loaded = config::load_gate(files, "local");
+    EXPECT_FALSE(config::has_errors(loaded.diagnostics))
+        << config::format_text(loaded.diagnostics, config::Style::plain);
+    compiled = compiler.compile(loaded, 1);
+  }
+  Decision decide(RequestToDecide request) {
+    if (request.authority.empty()) request.authority = "API.example.com:8080";
+    return control::Decider(compiled, files, kNow).decide(request);
+  }
+  auth::IdentityPtr partner(std::vector<std::string> scopes, std::vector<auth::ClaimSpec> claims = {}) {
+    config::CallerSpec spec;
+    spec.provider = "partners";
+    spec.scopes = std::move(scopes);
+    spec.claims = std::move(claims);
+    return control::make_caller(spec, loaded.gate->providers[0]);
+  }
+
+  config::MemoryFiles files;
+  config::LoadedGate loaded;
+  control::Compiler compiler;
+  control::Compiled compiled;
+};
+
+TEST(Decide, AnAllowSaysWhereTheRequestGoes) {
+  World world;
+  Decision decision = world.decide({.target = "/orders/./health?a=1"});
+  EXPECT_TRUE(decision.allowed());
+  EXPECT_EQ(decision.host, "api.example.com");
+  EXPECT_EQ(decision.path, "/orders/health");
+  EXPECT_EQ(decision.route, "/orders");
+  ASSERT_NE(decision.verdict.rule, nullptr);
+  EXPECT_EQ(decision.place_of(*decision.verdict.rule), "services/orders.yaml:4:5");
+  EXPECT_EQ(decision.path_sent, "/health?a=1");
+  EXPECT_EQ(decision.backends, (std::vector<std::string>{"127.0.0.1:9001", "127.0.0.1:9002"}));
+  EXPECT_EQ(decision.trace.steps.size(), 5u);
+}
+
+TEST(Decide, EachWayToFailHasItsReason) {
+  World world;
+  const struct {
+    RequestToDecide request;
+    Reason reason;
+  } cases[] = {
+      {{.authority = "elsewhere", .target = "/orders"}, Reason::no_route},
+      {{.target = "/orders-old"}, Reason::no_route},
+      {{.target = "/orders/a%2Fb"}, Reason::path_refused},
+      {{.target = "/orders/a%00b"}, Reason::path_refused},
+      {{.authority = "a b", .target = "/orders"}, Reason::http_request_error},
+      {{.target = "/orders/1"}, Reason::credential_missing},
+      {{.method = "PATCH", .target = "/orders/1"}, Reason::rule_denied},
+      {{.target = "/orders/1", .pretended = world.partner({"other"})}, Reason::scope_insufficient},
+      {{.target = "/orders/health", .client = *base::parse_ip("192.0.2.7")}, Reason::rule_denied},
+      {{.target = "/orders/1", .headers = {{"X-Api-Key", "gh_x"}}}, Reason::credential_invalid},
+      {{.target = "/orders/1", .headers = {{"Authorization", "Bearer a.b.c"}}}, Reason::credential_invalid},
+      {{.target = "/orders/1", .headers = {{"X-Api-Key", "a"}, {"Authorization", "Bearer b"}}},
+       Reason::credential_conflict},
+      {{.target = "/orders/1", .headers = {{"X-Api-Key", "a"}, {"X-Api-Key", "b"}}}, Reason::credential_malformed},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(world.decide(c.request).reason, c.reason) << c.request.method << " " << c.request.target;
+  }
+}
+
+TEST(Decide, CallersAreKnownByPretenceOrByTheirKey) {
+  World world;
+  Decision pretended = world.decide({.target = "/orders/1", .pretended = world.partner({"orders:read"})});
+  EXPECT_TRUE(pretended.allowed());
+  EXPECT_EQ(pretended.caller_from, CallerFrom::pretence);
+  Decision keyed =
+      world.decide({.method = "POST", .target = "/orders/1", .headers = {{"X-Api-Key", std::string(kKey)}}});
+  EXPECT_TRUE(keyed.allowed()) << keyed.detail;
+  EXPECT_EQ(keyed.caller_from, CallerFrom::api_key);
+  ASSERT_NE(keyed.caller, nullptr);
+  EXPECT_EQ(keyed.caller->subject, "ci");
+}
+
+TEST(Decide, PretendedClaimsAreFoundByTheirDottedPath) {
+  World world;
+  for (auto [tenant, allowed] : {std::pair{"acme", true}, {"other", false}}) {
+    auth::ClaimSpec claim;
+    claim.path = "org.tenant";
+    claim.values = {tenant};
+    Decision decision =
+        world.decide({.method = "DELETE", .target = "/orders/1", .pretended = world.partner({}, {claim})});
+    EXPECT_EQ(decision.allowed(), allowed) << tenant;
+  }
+}
+
+TEST(Decide, TheGatesOwnAddressesAreItsOwn) {
+  World world;
+  Decision decision = world.decide({.target = "/.well-known/gatehouse/jwks.json"});
+  EXPECT_TRUE(decision.own);
+  EXPECT_TRUE(decision.allowed());
+}
+
+}  // namespace
