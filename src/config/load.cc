@@ -181,7 +181,7 @@ LoadedGate Loader::State::compose() {
       base::Source source{
           std::make_shared<const std::string>(entry.path.empty() ? kGateFile : std::string_view(entry.path)),
           1, 1};
-      if (entry.path.empty()) source = gate_document.source(entry.inline_node);
+      if (entry.path.empty()) source = gate_document.source(*entry.inline_node);
       loaded.broken.push_back({.name = name, .source = std::move(source)});
     }
   }

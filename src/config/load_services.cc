@@ -38,7 +38,7 @@ void Loader::State::forget_entry(ServiceEntry& entry) {
 void Loader::State::decode_entry(const std::string& name, ServiceEntry& entry) {
   if (!entry.path.empty()) return decode_text(name, entry, files.read(entry.path, kFileBytesMax));
   forget_entry(entry);
-  decode_body(name, entry, gate_document, entry.inline_node);
+  decode_body(name, entry, gate_document, *entry.inline_node);
 }
 
 void Loader::State::decode_text(const std::string& name, ServiceEntry& entry, ReadText text) {
@@ -111,6 +111,14 @@ void Loader::State::refresh_file_service(const std::string& path, const std::str
 void Loader::State::list_services() {
   listing_diagnostics.clear();
   auto inlined = inline_services();
+  // One that moved from here into a file of its own must not hide that file.
+  for (auto& [name, entry] : services) {
+    if (!entry.path.empty() || inlined.contains(name)) continue;
+    forget_entry(entry);
+    entry.path = fmt::format("{}/{}.yaml", kServicesFolder, name);
+    entry.identity.reset();
+    entry.text_hash = 0;
+  }
   std::vector<std::string> paths = list_definitions(files, kServicesFolder, listing_diagnostics);
   std::set<std::string, std::less<>> present;
   for (const std::string& path : paths) {
@@ -129,12 +137,11 @@ void Loader::State::list_services() {
   for (const auto& [name, node] : inlined) {
     present.insert(name);
     ServiceEntry& entry = services[name];
-    bool same =
-        entry.path.empty() && entry.inline_node == *node && entry.inline_node.line > 0 && entry.settings;
+    bool same = entry.path.empty() && entry.inline_node && *entry.inline_node == *node && entry.settings;
     if (same) continue;
     entry.path.clear();
     entry.identity.reset();
-    entry.inline_node = *node;
+    entry.inline_node = std::make_unique<Node>(*node);
     decode_entry(name, entry);
   }
   const Node* map = gate_document.root.find("services");
@@ -168,7 +175,7 @@ void Loader::State::refresh_services(const Changes& changes, const std::set<std:
                                   [&](const std::string& value) { return changed_values.contains(value); });
       if (!affected) continue;
       if (entry.path.empty()) {
-        entry.inline_node = Node{};  // listing takes the present one
+        entry.inline_node.reset();  // listing takes the present one
         entry.settings.reset();
       } else if (files.identify(entry.path)) {
         entry.identity = files.identify(entry.path);

@@ -175,6 +175,26 @@ TEST(InlineServices, UnchangedStayTheSame) {
   EXPECT_EQ(again.services[0], first.services[0]);
 }
 
+TEST(InlineServices, MoveToAFileAndBack) {
+  MemoryFiles files;
+  std::string listen = "listen: [{ address: \":8080\" }]\n";
+  std::string inlined = listen + "services:\n  a: { forward: { to: 127.0.0.1:1 }, access: [] }\n";
+  files.write("gatehouse.yaml", inlined);
+  Loader loader(files, "local");
+  loader.load();
+  files.write("gatehouse.yaml", listen);
+  files.write("services/a.yaml", "forward: { to: 127.0.0.1:2 }\naccess: []\n");
+  std::vector<std::string> both{"gatehouse.yaml", "services/a.yaml"};
+  LoadedGate moved = loader.reload(both);
+  ASSERT_EQ(moved.services.size(), 1U) << format_text(moved.diagnostics, Style::plain);
+  EXPECT_EQ(moved.services[0]->forward.to[0].port, 2);
+  files.write("gatehouse.yaml", inlined);
+  files.remove("services/a.yaml");
+  moved = loader.reload(both);
+  ASSERT_EQ(moved.services.size(), 1U) << format_text(moved.diagnostics, Style::plain);
+  EXPECT_EQ(moved.services[0]->forward.to[0].port, 1);
+}
+
 TEST(Environments, AreListedFromBothPlaces) {
   MemoryFiles files;
   files.write("gatehouse.yaml", "environments: { b: {}, a: {} }\n");

@@ -39,7 +39,7 @@ struct ServiceEntry {
   std::string path;  // of its file; empty: inline in gatehouse.yaml
   std::optional<FileIdentity> identity;
   size_t text_hash = 0;
-  Node inline_node;
+  std::unique_ptr<const Node> inline_node;  // null for a file: 5,000 of these are kept
   std::shared_ptr<const ServiceSettings> settings;  // null: broken
   Diagnostics diagnostics;
   std::vector<std::string> used_values;
