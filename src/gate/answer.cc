@@ -137,7 +137,10 @@ io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view
   add_header("X-Request-Id", record_.id.text());
   record_.status = status;
   Result started = client_.start_response(
-      {.status = status, .headers = &headers_out_, .body = {http::BodyLength::Kind::sized, body.size()}});
+      {.status = status,
+       .headers = &headers_out_,
+       .body = {http::BodyLength::Kind::sized, body.size()},
+       .request_body = http::RequestBody::dropped});
   if (!started) co_return started;
   if (client_.head().method == http::Method::head) body = {};
   while (!body.empty()) {

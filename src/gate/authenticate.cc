@@ -19,7 +19,7 @@ io::Task<Exchange::Result> Exchange::authenticate() {
   // A gate without providers has no opinion about credentials: they are the backend's.
   if (snapshot_->providers->size() == 0) co_return Result{};
   auto credential = auth::find_credential(client_.head().headers);
-  if (!credential) co_return std::unexpected(credential.error());
+  if (!credential) co_return refuse_credential(credential.error());
   credential_ = *credential;
   if (credential_.kind == auth::CredentialKind::none) co_return Result{};
 
@@ -38,13 +38,18 @@ io::Task<Exchange::Result> Exchange::authenticate() {
         identity_ = std::move(outcome.identity);
         co_return Result{};
       case auth::Authentication::Outcome::refused:
-        co_return base::fail(outcome.error);
+        co_return refuse_credential(outcome.error);
       case auth::Authentication::Outcome::needs_keys:
         auto waited = co_await wait_for_keys((*snapshot_->providers)[outcome.provider].key_slot);
         if (!waited) co_return waited;
         on_missing_key = auth::OnMissingKey::refuse;
     }
   }
+}
+
+Exchange::Result Exchange::refuse_credential(const base::Error& error) {
+  record_.verdict = telemetry::Verdict::deny;
+  return base::fail(error);
 }
 
 io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {

@@ -122,7 +122,13 @@ Exchange::Result Exchange::route() {
   const http::RequestHead& head = client_.head();
   const routing::Route* route = snapshot_->routes.lookup(
       {.host = host_.host, .path = target_.path, .method = head.method, .headers = &head.headers});
-  if (route == nullptr) return base::client_error(Reason::no_route, "no service is at this address");
+  if (route == nullptr) {
+    // What no service has opted in to is refused as such, not looked for.
+    if (target_.has_encoded_slash || target_.has_parameters) {
+      return base::client_error(Reason::path_refused, "the path has an encoded slash or a parameter behind ';'");
+    }
+    return base::client_error(Reason::no_route, "no service is at this address");
+  }
   service_ = snapshot_->services[route->service].get();
   record_.service = service_->slot;
   record_.service_name = service_->name;

@@ -72,6 +72,7 @@ class Exchange {
   void find_client_behind_proxies();
 
   // authenticate.cc
+  Result refuse_credential(const base::Error& error);
   io::Task<Result> wait_for_keys(uint32_t key_slot);
   bool credential_stands_in(const http::Header& header) const;
 

@@ -83,7 +83,7 @@ io::Task<> Worker::keep_house() {
     for (auto& state : services_) {
       if (state != nullptr) state->pool.sweep(parts_.loop.now());
     }
-    if (parts_.log_access && log_ring_.needs_wake()) parts_.control.wake_log_writer();
+    if (log_ring_.needs_wake()) parts_.control.wake_log_writer();
   }
 }
 
@@ -231,7 +231,7 @@ std::string_view Worker::http_date() {
 
 void Worker::record(const telemetry::ExchangeRecord& record) {
   telemetry::record_exchange(metrics_, record);
-  if (!parts_.log_access) return;
+  if (access_log_ == AccessLog::off) return;
   std::span<char> room = log_ring_.reserve(telemetry::kLogLineBytesMax);
   if (room.empty()) {
     metrics_.count(telemetry::Counter::log_lines_dropped);

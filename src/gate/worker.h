@@ -59,8 +59,9 @@ struct WorkerParts {
   io::Network& network;
   crypto::RandomSource& random;
   ControlPlane& control;
-  bool log_access = true;
 };
+
+enum class AccessLog : uint8_t { off, on };
 
 class Worker {
  public:
@@ -75,6 +76,7 @@ class Worker {
   void forget_service(uint32_t slot);
   void put_keys(uint32_t key_slot, auth::KeySetPtr keys);
   void keys_checked(uint32_t key_slot);
+  void set_access_log(AccessLog choice) { access_log_ = choice; }
   void add_listener(uint32_t number, std::unique_ptr<io::Listener> listener);
   void remove_listener(uint32_t number);
   // Takes no new connections, closes idle ones, finishes what is in flight; what is left at the deadline is cut.
@@ -131,6 +133,7 @@ class Worker {
   io::Broadcast keys_arrived_;
   std::vector<std::shared_ptr<ServiceState>> services_;  // by slot; made at the first request
   bool draining_ = false;
+  AccessLog access_log_ = AccessLog::on;
   int64_t wall_offset_ns_ = 0;  // wall clock minus monotonic, looked at every second
   std::string date_;
   std::vector<std::unique_ptr<ListenerSlot>> listeners_;

@@ -42,11 +42,15 @@ class BodySink {
   virtual io::Signal& writable() = 0;
 };
 
+// What becomes of a request body that has not arrived whole when its answer begins.
+enum class RequestBody : uint8_t { relayed, dropped };
+
 struct ResponseStart {
   uint16_t status = 200;
   const Headers* headers = nullptr;  // end-to-end ones; framing and hop-by-hop headers are the stream's own
   BodyLength body;
   std::string_view upgrade;  // with status 101: the protocol switched to
+  RequestBody request_body = RequestBody::relayed;
 };
 
 class ServerStream : public BodySource, public BodySink {

@@ -58,7 +58,7 @@ io::Task<> ServerConnection::serve(RequestHandler& handler) {
   while (co_await await_request(handler, bytes)) {
     received_ = loop_.now();
     take_head_slot();
-    response_started_ = finished_ = continue_sent_ = false;
+    response_started_ = finished_ = continue_sent_ = ends_with_connection_ = false;
     out_.start_message();
     draining_ = handler.draining();
     Result<> parsed;
@@ -78,18 +78,16 @@ io::Task<> ServerConnection::serve(RequestHandler& handler) {
       co_await handler.refuse(*this, parsed.error());
     }
     if (aborted_ || raw_ || !finished_) break;
-    if (!keep_alive_) {
+    if (!keep_alive_ || (!in_.body_ended() && !co_await drain_body(handler))) {
       co_await linger(handler);
       break;
     }
-    if (!in_.body_ended() && !co_await drain_body(handler)) break;
     in_.next_message();
     give_head_slot();
     served_one_ = true;
     // A client that pipelines without end must not keep the others waiting.
     if (in_.any_bytes()) co_await io::Yield(loop_);
   }
-  if (aborted_) stream_->reset_on_close();
 }
 
 // False when the connection is over. Else head_bytes is a complete head, or why there is none to be had.
@@ -132,14 +130,16 @@ io::Task<bool> ServerConnection::await_request(RequestHandler& handler, Result<s
 // The handler answered without reading the whole body. A short rest is read so that the connection can go on.
 io::Task<bool> ServerConnection::drain_body(RequestHandler& handler) {
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
-  for (;;) {
+  for (uint64_t drained = 0; drained <= kDrainBytesMax;) {
     auto got = in_.peek();
     if (!got) co_return false;
     in_.consume(got->bytes.size());
+    drained += got->bytes.size();
     if (got->end) co_return true;
     if (!got->bytes.empty()) continue;
     if (co_await io::wait_for(loop_, deadline, stream_->readable) == io::Wake::timed_out) co_return false;
   }
+  co_return false;
 }
 
 // RFC 9112 §9.6: closing with input unread would reset the connection and might destroy the answer on its way.
@@ -188,7 +188,8 @@ void ServerConnection::choose_keep_alive(const http::ResponseStart& start) {
   if (!in_.body_ended()) {
     // A body that will not be read whole cannot be followed by another request; nor can one that a client
     // waiting for 100 may or may not send now.
-    if (in_.body_left() > kDrainBytesMax || (request.expect_continue && !continue_sent_)) keep_alive_ = false;
+    bool dropped = start.request_body == http::RequestBody::dropped && in_.body_left() > kDrainBytesMax;
+    if (dropped || (request.expect_continue && !continue_sent_)) keep_alive_ = false;
   }
 }
 
@@ -223,6 +224,8 @@ Result<> ServerConnection::start_response(const http::ResponseStart& start) {
   } else if (start.body.kind != Kind::none && !old_client && !never_a_body) {
     out_.put("Transfer-Encoding: chunked\r\n");
     framing = Outbound::Framing::chunked;
+  } else {
+    ends_with_connection_ = true;
   }
   if (!keep_alive_) {
     out_.put("Connection: close\r\n");
@@ -249,9 +252,16 @@ void ServerConnection::switch_to_raw() {
   out_.start_body(Outbound::Framing::plain);
 }
 
+// A client can tell from the framing that a sized or chunked body is short; only where the end of the connection
+// is the end of the body must that end be a reset.
 void ServerConnection::abort() {
   aborted_ = true;
   keep_alive_ = false;
+  if (!response_started_ || ends_with_connection_ || raw_) {
+    stream_->reset_on_close();
+  } else {
+    static_cast<void>(out_.flush());
+  }
 }
 
 }  // namespace http1

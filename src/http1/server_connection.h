@@ -97,6 +97,7 @@ class ServerConnection final : public http::ServerStream {
   bool keep_alive_ = true;
   bool response_started_ = false;
   bool continue_sent_ = false;
+  bool ends_with_connection_ = false;  // the answer's body has no other end
   bool finished_ = false;
   bool raw_ = false;
   bool aborted_ = false;
