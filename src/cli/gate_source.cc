@@ -1,0 +1,27 @@
+#include "cli/gate_source.h"
+
+#include <fmt/core.h>
+
+namespace cli {
+
+bool is_gate(const config::Files& files) { return files.identify(config::kGateFile).has_value(); }
+
+std::string no_gate_in(const std::string& dir) {
+  return fmt::format("there is no {} in {}", config::kGateFile, dir == "." ? "this folder" : dir);
+}
+
+std::unique_ptr<OpenedGate> open_gate(const GateOptions& options, config::Loader::MissingSecrets secrets) {
+  auto gate = std::make_unique<OpenedGate>(options.dir);
+  if (!is_gate(gate->files)) return nullptr;
+  gate->loaded = config::Loader(gate->files, options.env, secrets).load();
+  gate->diagnostics = gate->loaded.diagnostics;
+  if (!gate->loaded.loaded()) return gate;
+  gate->compiled = gate->compiler.compile(gate->loaded, 1);
+  config::attach_lines(gate->files, gate->compiled.diagnostics);
+  gate->diagnostics.insert(gate->diagnostics.end(), gate->compiled.diagnostics.begin(),
+                           gate->compiled.diagnostics.end());
+  config::sort_diagnostics(gate->diagnostics);
+  return gate;
+}
+
+}  // namespace cli
