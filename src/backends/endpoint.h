@@ -14,6 +14,8 @@ struct Endpoint {
   io::Address address;
   std::string text;       // "127.0.0.1:9001", for records
   std::string authority;  // what a backend that wants its own name in Host is sent
+
+  bool operator==(const Endpoint&) const = default;
 };
 
 using EndpointList = std::vector<Endpoint>;

@@ -48,7 +48,7 @@ void Pool::set_endpoints(EndpointListPtr endpoints) {
   next.reserve(source_->size());
   for (const Endpoint& endpoint : *source_) {
     auto same = std::ranges::find_if(endpoints_, [&](const auto& state) {
-      return state != nullptr && state->endpoint.address == endpoint.address;
+      return state != nullptr && state->endpoint == endpoint;
     });
     if (same != endpoints_.end()) {
       next.push_back(std::move(*same));

@@ -3,6 +3,7 @@
 // in that request's coroutine, and leaves exactly one record, also when it is cancelled.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,10 @@ inline constexpr std::string_view kReasonsPath = "/.well-known/gatehouse/reasons
 // half closed has this long for its other half.
 inline constexpr base::Duration kTunnelPatience = base::seconds(3600);
 inline constexpr base::Duration kTunnelHalfClosedPatience = base::seconds(60);
+
+// Tries at backends for one request.
+inline constexpr uint32_t kAttemptsMax = 3;
+static_assert(kAttemptsMax <= telemetry::ExchangeRecord::kAttemptsMax);
 
 // What docs/reasons.md says about a reason; empty when there is none of that name. Lives for ever.
 std::string_view reason_document(std::string_view name);
@@ -135,7 +140,8 @@ class Exchange {
   auth::Verdict verdict_;
 
   base::Instant attempt_began_;
-  std::shared_ptr<backends::EndpointState> tried_;
+  // By attempt: the record names them, and the pool may forget them meanwhile.
+  std::array<std::shared_ptr<backends::EndpointState>, kAttemptsMax> tried_;
   bool body_begun_ = false;
   backends::Lease backend_;
   io::Task<> upload_;

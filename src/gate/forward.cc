@@ -13,8 +13,6 @@ using telemetry::Phase;
 
 namespace {
 
-constexpr uint32_t kAttemptsMax = 3;
-
 base::Error connect_failure(int error) {
   base::Error failure{Reason::connection_refused, base::Side::backend, base::Retry::safe,
                       "the backend refused the connection"};
@@ -42,9 +40,9 @@ io::Task<Exchange::Result> Exchange::forward() {
   state_ = worker_.state_of(*service_);
   if (auto built = build_request_headers(); !built) co_return built;
 
-  std::shared_ptr<backends::EndpointState> failed;
+  const backends::EndpointState* failed = nullptr;
   for (;;) {
-    Result outcome = co_await open_backend(failed.get());
+    Result outcome = co_await open_backend(failed);
     if (outcome) outcome = co_await send_request();
     if (outcome) outcome = co_await await_answer();
     base::Instant now = worker_.now();
@@ -54,7 +52,7 @@ io::Task<Exchange::Result> Exchange::forward() {
     if (!may_try_again(outcome.error())) co_return outcome;
     upload_.cancel();
     upload_outcome_.reset();
-    failed = tried_;
+    failed = tried_[record_.attempts_made - 1].get();
     backend_ = {};
   }
 }
@@ -82,7 +80,7 @@ io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState*
   if (endpoint == nullptr) {
     co_return base::backend_error(Reason::no_healthy_endpoint, "the service has no endpoint");
   }
-  tried_ = endpoint;
+  tried_[record_.attempts_made - 1] = endpoint;
   attempt.endpoint = endpoint->endpoint.text;
   // A second try never trusts another kept connection: the backend may have closed all of them.
   if (avoid == nullptr) backend_ = state_->pool.take_idle(endpoint, attempt_began_);

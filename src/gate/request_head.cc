@@ -75,12 +75,12 @@ bool Exchange::add_forwarding_headers() {
   std::string_view peer = context_.peer_text;
   std::string_view scheme = "http";
   std::string_view host = client_.head().authority;
-  std::string_view chain = peer;
+  std::string_view chain;
   std::string_view forwarded;
   if (peer_trusted_) {
     for (const http::Header& header : headers) {
-      if (header.id == HeaderId::x_forwarded_for && chain.data() == peer.data()) {
-        chain = scratch_.join(header.value, ", ", peer);
+      if (header.id == HeaderId::x_forwarded_for) {
+        chain = chain.empty() ? header.value : scratch_.join(chain, ", ", header.value);
       } else if (header.id == HeaderId::x_forwarded_proto && (header.value == "https" || header.value == "http")) {
         scheme = header.value;
       } else if (header.id == HeaderId::x_forwarded_host && headers.count(HeaderId::x_forwarded_host) == 1) {
@@ -90,6 +90,7 @@ bool Exchange::add_forwarding_headers() {
       }
     }
   }
+  chain = chain.empty() ? peer : scratch_.join(chain, ", ", peer);
   // RFC 7239 §6: an IPv6 address stands in brackets and quotes.
   bool v6 = peer.find(':') != peer.npos;
   std::string_view own = scratch_.join(v6 ? "for=\"[" : "for=", peer, v6 ? "]\"" : "", ";host=\"",

@@ -107,10 +107,10 @@ io::Task<Exchange::Result> Exchange::relay_upgraded() {
                                      .gone = &client_.gone(),
                                      .client = &client_});
   if (!down) co_return down;
+  // A client that has gone is seen by the upload, once it has delivered what came before.
+  base::Instant deadline = worker_.loop().now() + kTunnelHalfClosedPatience;
   while (!upload_outcome_) {
-    io::Wake wake = co_await io::wait_for(worker_.loop(), worker_.loop().now() + kTunnelHalfClosedPatience,
-                                          upload_ended_, client_.gone());
-    if (wake == io::Wake::timed_out || client_.client_gone()) break;
+    if (co_await io::wait_for(worker_.loop(), deadline, upload_ended_) == io::Wake::timed_out) break;
   }
   co_return upload_outcome_.value_or(Result{});
 }

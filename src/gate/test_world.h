@@ -1,5 +1,5 @@
-// A gate in a simulated world, for this folder's tests: one worker, services made by hand, backends that do what
-// a request's X-Do header says, clients that send bytes. The log ring is read as the writer would.
+// A gate in a simulated world, for this folder's tests: one worker, services made by hand, backends that do
+// what a request's X-Do header says, clients that send bytes. The log ring is read as the writer would.
 #pragma once
 
 #include <array>
@@ -46,7 +46,7 @@ struct Seen {
 // Listens at sim_address(number, 9000). What X-Do says:
 //   nothing: 200 "hello from NUMBER"     chunked, bare (until close), empty (204), hints (103 first)
 //   garbage, huge-head, incomplete, cut-chunk, silent, stall, close, reset, early, early-close
-//   leave (answers, then closes), switch (101), switch-unasked, continue
+//   leave (answers, then closes), switch (101), switch-half (speaks first), switch-unasked, continue
 class Backend {
  public:
   Backend(io::SimWorld& sim, uint8_t number, std::vector<Seen>& seen);
@@ -102,7 +102,8 @@ class GateWorld {
   explicit GateWorld(uint64_t seed = 1, io::SimWeather* weather = nullptr);
   ~GateWorld();
 
-  // Rules of every service: GET /…/open is anyone's, POST and PUT too; /…/secret needs a key; the rest is denied.
+  // Rules of every service: GET /…/open is anyone's, POST and PUT too; /…/secret needs a key; the rest is
+  // denied.
   void serve(std::vector<ServiceSetup> services, std::function<void(Snapshot&)> adjust = {});
   std::vector<std::string> records();  // the lines since the last call
   // Sends one request on a connection of its own and waits for the answer's end.

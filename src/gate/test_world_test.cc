@@ -73,7 +73,8 @@ io::Task<> Backend::send(io::Stream& stream, std::string bytes) {
     io::IoResult sent = stream.write({&piece, 1});
     if (sent.kind == io::IoResult::Kind::failed) co_return;
     left.remove_prefix(sent.count);
-    if (sent.kind == io::IoResult::Kind::would_block) co_await io::wait_for(sim_.loop, base::kNever, stream.writable);
+    if (sent.kind == io::IoResult::Kind::would_block)
+      co_await io::wait_for(sim_.loop, base::kNever, stream.writable);
   }
 }
 
@@ -129,20 +130,25 @@ io::Task<> Backend::serve(std::unique_ptr<io::Stream> stream) {
     size_t index = seen_.size();
     seen_.push_back({.backend = number_, .head = head});
     std::string what = header_of(head, "X-Do");
-    if (what != "early" && what != "early-close" && what != "continue") co_await read_body(*stream, bytes, seen_[index]);
+    if (what != "early" && what != "early-close" && what != "continue")
+      co_await read_body(*stream, bytes, seen_[index]);
     Next next = co_await answer(*stream, bytes, index, what);
     if (next == Next::reset) stream->reset_on_close();
     if (next != Next::another) co_return;
   }
 }
 
-io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, size_t index, std::string what) {
+io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, size_t index,
+                                        std::string what) {
   std::string body = "hello from " + std::to_string(number_);
   bool head_only = seen_[index].head.starts_with("HEAD ");
   std::string sized = "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + (head_only ? "" : body);
-  std::string usual = "HTTP/1.1 200 OK\r\nX-Backend: yes\r\nConnection: X-Internal\r\nX-Internal: 1\r\n" + sized;
+  std::string usual =
+      "HTTP/1.1 200 OK\r\nX-Backend: yes\r\nConnection: X-Internal\r\nX-Internal: 1\r\n" + sized;
   if (what == "chunked") {
-    co_await send(stream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
+    co_await send(
+        stream,
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n");
   } else if (what == "bare") {
     co_await send(stream, "HTTP/1.1 200 OK\r\n\r\nuntil the end");
     co_return Next::close;
@@ -177,7 +183,8 @@ io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, 
     co_await send(stream, usual);
     co_await read_body(stream, bytes, seen_[index]);
   } else if (what == "early-close") {
-    co_await send(stream, "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+    co_await send(stream,
+                  "HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
     stream.shutdown_write();
     while (co_await fill(stream, bytes)) bytes.clear();
     co_return Next::close;
@@ -188,13 +195,14 @@ io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, 
   } else if (what == "leave") {
     co_await send(stream, usual);
     co_return Next::close;
-  } else if (what == "switch" || what == "switch-unasked") {
+  } else if (what.starts_with("switch")) {
     co_await send(stream, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: " +
-                              std::string(what == "switch" ? "shout" : "whisper") + "\r\n\r\nready ");
+                              std::string(what == "switch-unasked" ? "whisper" : "shout") + "\r\n\r\nready ");
+    if (what == "switch-half") stream.shutdown_write();
     while (co_await fill(stream, bytes)) {
     }
     seen_[index].body = bytes;
-    co_await send(stream, "heard " + bytes);
+    if (what == "switch") co_await send(stream, "heard " + bytes);
     co_return Next::close;
   } else if (what == "slow") {
     co_await io::sleep_for(sim_.loop, base::seconds(5));
@@ -271,7 +279,8 @@ GateWorld::GateWorld(uint64_t seed, io::SimWeather* weather) : sim(seed), random
   sim.network.set_weather(weather);
   for (uint8_t number : {10, 11, 12}) backends[number] = std::make_unique<Backend>(sim, number, seen);
   key = auth::make_api_key(random);
-  worker = std::make_unique<Worker>(WorkerParts{.loop = sim.loop, .network = sim.network, .random = random, .control = control});
+  worker = std::make_unique<Worker>(
+      WorkerParts{.loop = sim.loop, .network = sim.network, .random = random, .control = control});
   serve({{.path = "/a"}});
   worker->add_listener(0, sim.network.listen(io::sim_address(1, 80)));
 }
@@ -288,7 +297,8 @@ void GateWorld::serve(std::vector<ServiceSetup> setups, std::function<void(Snaps
   auth::ProviderSpec robots;
   robots.name = "robots";
   robots.api_keys.emplace();
-  robots.api_keys->keys.push_back({.id = "k1", .digest = auth::api_key_digest(key), .owner = "crawler", .scopes = {"read"}});
+  robots.api_keys->keys.push_back(
+      {.id = "k1", .digest = auth::api_key_digest(key), .owner = "crawler", .scopes = {"read"}});
   auto providers = auth::compile_providers(std::span(&robots, 1), nullptr);
   if (!providers) ADD_FAILURE() << providers.error()[0].message;
   snapshot->providers = *providers;
@@ -316,7 +326,8 @@ void GateWorld::serve(std::vector<ServiceSetup> setups, std::function<void(Snaps
     auto endpoints = std::make_shared<backends::EndpointList>();
     for (uint8_t number : setup.backends) {
       io::Address at = io::sim_address(number, 9000);
-      endpoints->push_back({.address = at, .text = io::format_address(at), .authority = "backend" + std::to_string(number)});
+      endpoints->push_back(
+          {.address = at, .text = io::format_address(at), .authority = "backend" + std::to_string(number)});
     }
     service->endpoints = endpoints;
     service->connect_timeout = base::seconds(3);

@@ -54,13 +54,13 @@ void ServerConnection::give_head_slot() {
 const http::RequestHead& ServerConnection::head() const { return head_->head; }
 
 io::Task<> ServerConnection::serve(RequestHandler& handler) {
+  handler_ = &handler;
   Result<std::string_view> bytes;
   while (co_await await_request(handler, bytes)) {
     received_ = loop_.now();
     take_head_slot();
     response_started_ = finished_ = continue_sent_ = ends_with_connection_ = false;
     out_.start_message();
-    draining_ = handler.draining();
     Result<> parsed;
     if (bytes) {
       parsed = parse_request_head(*bytes, handler.limits().head, head_->head);
@@ -180,7 +180,7 @@ Result<> ServerConnection::send_interim(uint16_t status, const http::Headers& he
 
 void ServerConnection::choose_keep_alive(const http::ResponseStart& start) {
   const http::RequestHead& request = head_->head;
-  if (draining_) keep_alive_ = false;
+  if (handler_->draining()) keep_alive_ = false;
   bool unknown_length = start.body.kind == http::BodyLength::Kind::chunked ||
                         start.body.kind == http::BodyLength::Kind::until_close;
   // Only the end of the connection can tell an HTTP/1.0 client where such a body ends.

@@ -89,6 +89,7 @@ class ServerConnection final : public http::ServerStream {
   io::Address peer_;
   Inbound in_;
   Outbound out_;
+  RequestHandler* handler_ = nullptr;  // while serving
   HeadSlot* head_ = nullptr;
   base::Instant began_;
   base::Instant received_;
@@ -101,7 +102,6 @@ class ServerConnection final : public http::ServerStream {
   bool finished_ = false;
   bool raw_ = false;
   bool aborted_ = false;
-  bool draining_ = false;
   io::Signal drain_requested_;
 };
 
