@@ -70,13 +70,17 @@ class Runner {
   AccessTestRun run() {
     list_rules();
     for (const auto& settings : gate_.loaded.services) {
-      if (!settings->enabled) continue;
+      if (!settings->enabled || is_refused(settings->name)) continue;
       for (const config::TestSpec& spec : settings->tests) run_one(*settings, spec);
     }
     return std::move(run_);
   }
 
  private:
+  bool is_refused(const std::string& name) const {
+    return std::ranges::binary_search(gate_.compiled.refused_services, name);
+  }
+
   void list_rules() {
     const gate::Snapshot& snapshot = *gate_.compiled.snapshot;
     add_rules({}, *snapshot.gate_rules, snapshot.gate_rule_places);

@@ -35,7 +35,7 @@ struct AccessTestRun {
   double coverage() const;  // per cent of the rules; 100 when there are none
 };
 
-// gate.usable(); it outlives the result.
+// gate.usable(); it outlives the result. Tests of refused services are left out: nobody would answer them.
 AccessTestRun run_access_tests(const OpenedGate& gate, base::WallTime now);
 
 // The request a test describes. What a short test leaves out (the host, the headers that lead to its service) is

@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "cli/check.h"
 #include "cli/echo.h"
@@ -120,9 +122,20 @@ std::string default_environment() {
   return named != nullptr && *named != '\0' ? named : "local";
 }
 
+// For commands whose words are told apart by us: CLI11 would call all of them by one name.
+class UsageFormatter final : public CLI::Formatter {
+ public:
+  explicit UsageFormatter(std::string usage) : usage_(std::move(usage)) {}
+  std::string make_usage(const CLI::App*, std::string) const override { return "Usage: " + usage_ + "\n\n"; }
+  std::string make_positionals(const CLI::App*) const override { return {}; }
+
+ private:
+  std::string usage_;
+};
+
 CLI::App* add_command(CLI::App& app, const char* name, const char* what, const char* examples) {
   CLI::App* command = app.add_subcommand(name, what);
-  command->footer(examples);
+  command->footer(examples + 1);  // without the line break it begins with
   return command;
 }
 
@@ -177,6 +190,7 @@ void add_explain(CLI::App& app, CommandLine& line) {
   CLI::App* command = add_command(app, "explain", "Say what would happen to a request", kExplainExamples);
   cli::ExplainOptions& options = line.explain;
   options.env = default_environment();
+  command->formatter(std::make_shared<UsageFormatter>("gatehouse explain [OPTIONS] [DIR] [METHOD] URL"));
   command->add_option("URL", options.words, "[DIR] [METHOD] URL; a path alone will do")->required()->expected(1, 3);
   add_env(*command, options.env);
   command->add_option("--as", options.as, "The caller, such as 'provider=partners sub=alice scopes=a,b groups=g claims.k=v'")
@@ -222,6 +236,7 @@ void add_keys(CLI::App& app, CommandLine& line) {
   list->callback([&line] { line.status = cli::keys_list_command(line.keys); });
 
   CLI::App* revoke = add_command(*command, "revoke", "Take a key out", kKeysRevokeExamples);
+  revoke->formatter(std::make_shared<UsageFormatter>("gatehouse keys revoke [OPTIONS] [DIR] ID"));
   revoke->add_option("ID", options.words, "[DIR] ID")->required()->expected(1, 2);
   add_provider(*revoke, options);
   revoke->callback([&line] { line.status = cli::keys_revoke_command(line.keys); });
@@ -248,7 +263,7 @@ void add_rest(CLI::App& app, CommandLine& line) {
 
 int main(int argc, char** argv) {
   CLI::App app("Gatehouse, an access proxy for services: who may call what, decided in one place.", "gatehouse");
-  app.footer(kExamples);
+  app.footer(kExamples + 1);
   app.require_subcommand(0, 1);
   CommandLine line;
   add_run(app, line);

@@ -58,7 +58,7 @@ std::string describe_failure(const AccessTest& test) {
   return out + "\n";
 }
 
-std::string describe_run(const AccessTestRun& run) {
+std::string describe_run(const AccessTestRun& run, const OpenedGate& gate) {
   std::string out;
   for (const AccessTest& test : run.tests) {
     if (!test.passed) out += describe_failure(test);
@@ -66,9 +66,13 @@ std::string describe_run(const AccessTestRun& run) {
   for (const RuleReach& rule : run.rules) {
     if (!rule.reached) out += fmt::format("not reached by any test: \"{}\" at {}\n", rule.rule->name(), rule.place);
   }
-  size_t failed = run.failed();
-  out += failed == 0 ? fmt::format("ok: {} test{} passed", run.tests.size(), run.tests.size() == 1 ? "" : "s")
-                     : fmt::format("{} of {} tests failed", failed, run.tests.size());
+  for (const std::string& name : gate.compiled.refused_services) {
+    out += fmt::format("not run: the tests of `{}`, which is refused\n", name);
+  }
+  bool good = run.failed() == 0 && gate.compiled.refused_services.empty();
+  out += run.failed() == 0 ? fmt::format("{}{} test{} passed", good ? "ok: " : "", run.tests.size(),
+                                         run.tests.size() == 1 ? "" : "s")
+                           : fmt::format("{} of {} tests failed", run.failed(), run.tests.size());
   return out + fmt::format("; {} of {} rules reached ({:.0f} %)\n", run.reached(), run.rules.size(), run.coverage());
 }
 
@@ -113,6 +117,7 @@ std::string as_json(const AccessTestRun& run, const OpenedGate& gate, bool good)
   }
   json.close(']').close('}');
   json.key("coverage").raw(fmt::format("{:.1f}", run.coverage()));
+  json.key("refused_services").texts(gate.compiled.refused_services);
   json.key("diagnostics").raw(config::format_json(gate.diagnostics)).close('}');
   return json.str() + "\n";
 }
@@ -129,7 +134,7 @@ int test_command(const TestOptions& options) {
   // The tests of a service that is refused were not run, and so have not passed.
   bool good = run.failed() == 0 && !config::has_errors(gate->diagnostics);
   bool covered = !options.min_coverage || run.coverage() >= *options.min_coverage;
-  print(options.output == Output::json ? as_json(run, *gate, good && covered) : describe_run(run));
+  print(options.output == Output::json ? as_json(run, *gate, good && covered) : describe_run(run, *gate));
   if (!covered) {
     complain(fmt::format("gatehouse: {:.1f} % of the rules are reached, and {:g} % are asked for\n", run.coverage(),
                          *options.min_coverage));
