@@ -17,7 +17,9 @@ std::string host_within(const std::string& pattern) {
 }
 
 bool has_header(const config::TestSpec& test, std::string_view name) {
-  auto same = [&](const config::HeaderValue& header) { return base::equals_ignoring_case(header.name, name); };
+  auto same = [&](const config::HeaderValue& header) {
+    return base::equals_ignoring_case(header.name, name);
+  };
   return std::ranges::any_of(test.headers, same);
 }
 
@@ -26,7 +28,8 @@ const config::MatchSettings& match_of(const config::ServiceSettings& service, co
   std::string_view path = std::string_view(test.target).substr(0, test.target.find('?'));
   for (const config::MatchSettings& match : service.matches) {
     auto pattern = routing::PathPattern::parse(match.path);
-    bool method = match.methods.empty() || std::ranges::find(match.methods, test.method) != match.methods.end();
+    bool method =
+        match.methods.empty() || std::ranges::find(match.methods, test.method) != match.methods.end();
     if (method && pattern && pattern->covers(path)) return match;
   }
   return service.matches.front();
@@ -59,13 +62,15 @@ bool judge(AccessTest& test) {
   if (!as_expected || spec.by.empty()) return as_expected;
   if (decision.verdict.rule != nullptr && decision.verdict.rule->name() == spec.by) return true;
   auto named = [&](const auth::TraceStep& step) { return step.rule->name() == spec.by; };
-  if (std::ranges::none_of(decision.trace.steps, named)) test.problem = fmt::format("no rule is called \"{}\"", spec.by);
+  if (std::ranges::none_of(decision.trace.steps, named))
+    test.problem = fmt::format("no rule is called \"{}\"", spec.by);
   return false;
 }
 
 class Runner {
  public:
-  Runner(const OpenedGate& gate, base::WallTime now) : gate_(gate), decider_(gate.compiled, gate.files, now) {}
+  Runner(const OpenedGate& gate, base::WallTime now)
+      : gate_(gate), decider_(gate.compiled, gate.files, now) {}
 
   AccessTestRun run() {
     list_rules();
@@ -93,7 +98,8 @@ class Runner {
     }
   }
 
-  void add_rules(std::string_view service, const auth::RuleSet& rules, const std::vector<std::string>& places) {
+  void add_rules(std::string_view service, const auth::RuleSet& rules,
+                 const std::vector<std::string>& places) {
     for (const auth::Rule& rule : rules.rules()) {
       places_[&rule] = run_.rules.size();
       run_.rules.push_back({.service = std::string(service), .rule = &rule, .place = places[rule.index()]});
@@ -129,18 +135,21 @@ class Runner {
 }  // namespace
 
 size_t AccessTestRun::failed() const {
-  return static_cast<size_t>(std::ranges::count_if(tests, [](const AccessTest& test) { return !test.passed; }));
+  return static_cast<size_t>(
+      std::ranges::count_if(tests, [](const AccessTest& test) { return !test.passed; }));
 }
 
 size_t AccessTestRun::reached() const {
-  return static_cast<size_t>(std::ranges::count_if(rules, [](const RuleReach& rule) { return rule.reached; }));
+  return static_cast<size_t>(
+      std::ranges::count_if(rules, [](const RuleReach& rule) { return rule.reached; }));
 }
 
 double AccessTestRun::coverage() const {
   return rules.empty() ? 100.0 : 100.0 * static_cast<double>(reached()) / static_cast<double>(rules.size());
 }
 
-control::RequestToDecide complete_request(const config::ServiceSettings& service, const config::TestSpec& test) {
+control::RequestToDecide complete_request(const config::ServiceSettings& service,
+                                          const config::TestSpec& test) {
   control::RequestToDecide request{.method = test.method, .authority = test.host, .target = test.target};
   request.headers = test.headers;
   if (test.from) request.client = *test.from;

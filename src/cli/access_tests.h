@@ -1,5 +1,5 @@
-// Runs the access tests that stand beside a gate's rules, by the decision code of live traffic, and counts which
-// rules they reached. Prints nothing: `gatehouse test` does.
+// Runs the access tests that stand beside a gate's rules, by the decision code of live traffic, and counts
+// which rules they reached. Prints nothing: `gatehouse test` does.
 #pragma once
 
 #include <string>
@@ -38,8 +38,9 @@ struct AccessTestRun {
 // gate.usable(); it outlives the result. Tests of refused services are left out: nobody would answer them.
 AccessTestRun run_access_tests(const OpenedGate& gate, base::WallTime now);
 
-// The request a test describes. What a short test leaves out (the host, the headers that lead to its service) is
-// taken from the service's own match.
-control::RequestToDecide complete_request(const config::ServiceSettings& service, const config::TestSpec& test);
+// The request a test describes. What a short test leaves out (the host, the headers that lead to its service)
+// is taken from the service's own match.
+control::RequestToDecide complete_request(const config::ServiceSettings& service,
+                                          const config::TestSpec& test);
 
 }  // namespace cli

@@ -78,7 +78,8 @@ TEST(AccessTests, TellWhatPassesFromWhatFails) {
     AccessTestRun run = cli::run_access_tests(*gate, {});
     ASSERT_EQ(run.tests.size(), 1u) << c.test;
     EXPECT_EQ(run.tests[0].passed, c.passes) << c.test << ": " << run.tests[0].problem;
-    EXPECT_NE(run.tests[0].problem.find(c.problem), std::string::npos) << c.test << ": " << run.tests[0].problem;
+    EXPECT_NE(run.tests[0].problem.find(c.problem), std::string::npos)
+        << c.test << ": " << run.tests[0].problem;
   }
 }
 

@@ -47,7 +47,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string unknown_word(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kNames = {"provider", "sub", "subject",
+  static constexpr std::array<std::string_view, 6> kNames = {"provider", "sub",    "subject",
                                                              "scopes",   "groups", "claims.NAME"};
   std::string_view nearest = base::nearest_word(name, kNames);
   return fmt::format("`{}` says nothing about a caller; {}", name,
@@ -66,7 +66,8 @@ std::expected<config::CallerSpec, std::string> parse_caller(std::string_view tex
     if (!word) return std::unexpected("a quote is not closed");
     size_t equals = word->find('=');
     if (equals == word->npos) {
-      return std::unexpected(fmt::format("`{}` has no value; write NAME=VALUE, as in `provider=partners`", *word));
+      return std::unexpected(
+          fmt::format("`{}` has no value; write NAME=VALUE, as in `provider=partners`", *word));
     }
     std::string name = word->substr(0, equals);
     std::string value = word->substr(equals + 1);
@@ -78,7 +79,8 @@ std::expected<config::CallerSpec, std::string> parse_caller(std::string_view tex
       caller.scopes = split_list(value);
     } else if (name == "groups" || name == "group") {
       caller.groups = split_list(value);
-    } else if ((name.starts_with("claims.") && name.size() > 7) || (name.starts_with("claim.") && name.size() > 6)) {
+    } else if ((name.starts_with("claims.") && name.size() > 7) ||
+               (name.starts_with("claim.") && name.size() > 6)) {
       auth::ClaimSpec& claim = caller.claims.emplace_back();
       claim.path = name.substr(name.find('.') + 1);
       claim.values = split_list(value);

@@ -5,7 +5,8 @@
 namespace {
 
 TEST(CallerText, ReadsEveryPart) {
-  auto caller = cli::parse_caller(" provider=partners sub='alice smith'  scopes=a,b groups=g claims.org.tenant=acme,x ");
+  auto caller = cli::parse_caller(
+      " provider=partners sub='alice smith'  scopes=a,b groups=g claims.org.tenant=acme,x ");
   ASSERT_TRUE(caller) << caller.error();
   EXPECT_EQ(caller->provider, "partners");
   EXPECT_EQ(caller->subject, "alice smith");

@@ -14,8 +14,10 @@ std::string counted(size_t count, std::string_view thing) {
   return fmt::format("{} {}{}", count, thing, count == 1 ? "" : "s");
 }
 
-// A key set that cannot be used is found here and not by the first token. Loading made sure that the file is there.
-void check_key_sets(const config::Files& files, const config::GateSettings& gate, config::Diagnostics& diagnostics) {
+// A key set that cannot be used is found here and not by the first token. Loading made sure that the file is
+// there.
+void check_key_sets(const config::Files& files, const config::GateSettings& gate,
+                    config::Diagnostics& diagnostics) {
   for (const auth::ProviderSpec& provider : gate.providers) {
     if (!provider.jwt || provider.jwt->jwks.file.empty()) continue;
     auto text = files.read(provider.jwt->jwks.file, auth::kKeySetBytesMax);
@@ -24,8 +26,8 @@ void check_key_sets(const config::Files& files, const config::GateSettings& gate
     if (keys) continue;
     diagnostics.push_back({.source = provider.source,
                            .key = fmt::format("providers.{}.jwt.jwks", provider.name),
-                           .message = fmt::format("the key set in {} cannot be used: {}", provider.jwt->jwks.file,
-                                                  keys.error()),
+                           .message = fmt::format("the key set in {} cannot be used: {}",
+                                                  provider.jwt->jwks.file, keys.error()),
                            .hint = {},
                            .line = {}});
   }

@@ -108,7 +108,8 @@ std::string Echo::describe(const http::ServerStream& stream, const Received& rec
   json.key("host").text(head.authority);
   json.key("peer").text(io::format_address(stream.peer()));
   json.key("headers").open('[');
-  for (const http::Header& header : head.headers) json.open('[').text(header.name).text(header.value).close(']');
+  for (const http::Header& header : head.headers)
+    json.open('[').text(header.name).text(header.value).close(']');
   json.close(']').key("body_bytes").number(static_cast<int64_t>(received.bytes));
   if (is_text(received.body)) {
     json.key("body").text(received.body);
@@ -129,7 +130,8 @@ io::Task<> Echo::serve(http::ServerStream& stream) {
   std::string_view path = head.target.substr(0, head.target.find('?'));
   Answer answer;
   if (auto milliseconds = number_behind(path, "/delay/")) {
-    co_await io::sleep_for(loop_, base::milliseconds(static_cast<int64_t>(std::min(*milliseconds, kDelayMaxMs))));
+    co_await io::sleep_for(loop_,
+                           base::milliseconds(static_cast<int64_t>(std::min(*milliseconds, kDelayMaxMs))));
   }
   if (auto status = number_behind(path, "/status/"); status && *status >= 200 && *status <= 599) {
     answer.status = static_cast<uint16_t>(*status);
@@ -183,7 +185,8 @@ io::Task<> Echo::mirror(http::ServerStream& stream) {
   const http::Header* upgrade = stream.head().headers.find(http::HeaderId::upgrade);
   std::string_view protocol = upgrade == nullptr ? "echo" : upgrade->value;
   http::Headers headers;
-  if (!stream.start_response({.status = 101, .headers = &headers, .upgrade = protocol})) co_return stream.abort();
+  if (!stream.start_response({.status = 101, .headers = &headers, .upgrade = protocol}))
+    co_return stream.abort();
   stream.switch_to_raw();
   for (;;) {
     auto got = stream.peek();
@@ -269,7 +272,8 @@ int echo_command(const EchoOptions& options) {
   auto sockets = io::open_listening_sockets(*address, 1);
   if (!sockets) return refuse_to_run(sockets.error());
   std::unique_ptr<io::Listener> listener = io::make_listener(loop, sockets->front());
-  if (signals == nullptr || listener == nullptr) return refuse_to_run("no file descriptors are left to this process");
+  if (signals == nullptr || listener == nullptr)
+    return refuse_to_run("no file descriptors are left to this process");
 
   Echo echo(loop, options.name);
   io::Scope clients;

@@ -1,5 +1,5 @@
-// `gatehouse echo`: a small backend that answers every request with what it received, as JSON. For trying a gate out,
-// for examples and for tests; not a server for anything else.
+// `gatehouse echo`: a small backend that answers every request with what it received, as JSON. For trying a
+// gate out, for examples and for tests; not a server for anything else.
 #pragma once
 
 #include <string>

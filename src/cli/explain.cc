@@ -14,20 +14,23 @@ namespace {
 using Read = std::expected<void, std::string>;
 
 bool is_method(std::string_view word) {
-  return !word.empty() && std::ranges::all_of(word, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
+  return !word.empty() &&
+         std::ranges::all_of(word, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
 }
 
 // [DIR] [METHOD] URL: a word in capitals is a method.
 Read read_words(ExplainOptions& options, control::RequestToDecide& request) {
   std::vector<std::string> words = options.words;
-  if (words.empty()) return std::unexpected("name a URL, as in `gatehouse explain GET http://api.example.com/orders`");
+  if (words.empty())
+    return std::unexpected("name a URL, as in `gatehouse explain GET http://api.example.com/orders`");
   std::string url = words.back();
   words.pop_back();
   if (!words.empty() && is_method(words.back())) {
     request.method = words.back();
     words.pop_back();
   } else if (words.size() == 2) {
-    return std::unexpected(fmt::format("`{}` is not a method; methods are written in capitals", words.back()));
+    return std::unexpected(
+        fmt::format("`{}` is not a method; methods are written in capitals", words.back()));
   }
   if (!words.empty()) options.dir = words.front();
   return read_url(url, request);
@@ -59,7 +62,8 @@ bool has_credential(const control::RequestToDecide& request) {
   });
 }
 
-Read read_caller(const ExplainOptions& options, const config::GateSettings& gate, control::RequestToDecide& request) {
+Read read_caller(const ExplainOptions& options, const config::GateSettings& gate,
+                 control::RequestToDecide& request) {
   if (options.as.empty()) return {};
   auto caller = parse_caller(options.as);
   if (!caller) return std::unexpected("--as: " + caller.error());
@@ -99,8 +103,8 @@ std::string rule_table(const control::Decision& decision) {
   std::string out;
   for (const auth::TraceStep& step : decision.trace.steps) {
     out += fmt::format("  {} {:<5}  {:<{}}  {:<{}}  {}\n", step.matched ? "*" : " ",
-                       step.rule->effect() == auth::Effect::allow ? "allow" : "deny", step.rule->name(), names,
-                       decision.place_of(*step.rule), places, step.sentence);
+                       step.rule->effect() == auth::Effect::allow ? "allow" : "deny", step.rule->name(),
+                       names, decision.place_of(*step.rule), places, step.sentence);
   }
   return out;
 }
@@ -118,8 +122,9 @@ std::string verdict_text(const control::Decision& decision) {
 }
 
 std::string as_text(const control::RequestToDecide& request, const control::Decision& decision) {
-  std::string out = fmt::format("request  {} {}{}{}\n", request.method, request.authority.empty() ? "" : "http://",
-                                request.authority, request.target);
+  std::string out =
+      fmt::format("request  {} {}{}{}\n", request.method, request.authority.empty() ? "" : "http://",
+                  request.authority, request.target);
   if (decision.path != request.target.substr(0, request.target.find('?')) && !decision.path.empty()) {
     out += fmt::format("path     {}, as normalised\n", decision.path);
   }
@@ -196,7 +201,8 @@ Read read_url(std::string_view url, control::RequestToDecide& request) {
   if (size_t scheme_end = url.find("://"); scheme_end != url.npos && scheme_end < url.find('/')) {
     std::string_view scheme = url.substr(0, scheme_end);
     if (scheme != "http" && scheme != "https") {
-      return std::unexpected(fmt::format("`{}` is no scheme that a gate serves; write http or https", scheme));
+      return std::unexpected(
+          fmt::format("`{}` is no scheme that a gate serves; write http or https", scheme));
     }
     url.remove_prefix(scheme_end + 3);
     size_t end = std::min(url.find_first_of("/?"), url.size());
@@ -229,7 +235,8 @@ int explain_command(ExplainOptions options) {
   if (gate == nullptr) return refuse_to_run(no_gate_in(options.dir));
   print_diagnostics(gate->diagnostics);
   if (!gate->usable()) return refuse_to_run("the gate is broken, so that nothing can be said about requests");
-  if (auto read = read_caller(options, *gate->loaded.gate, request); !read) return refuse_to_run(read.error());
+  if (auto read = read_caller(options, *gate->loaded.gate, request); !read)
+    return refuse_to_run(read.error());
 
   control::Decider decider(gate->compiled, gate->files, io::system_clock().wall_now());
   control::Decision decision = decider.decide(request);

@@ -21,7 +21,8 @@ struct ExplainOptions : GateOptions {
 
 int explain_command(ExplainOptions options);
 
-// Splits "http://host/path?query" or "/path" into the request's authority and target. The error is a sentence.
+// Splits "http://host/path?query" or "/path" into the request's authority and target. The error is a
+// sentence.
 std::expected<void, std::string> read_url(std::string_view url, control::RequestToDecide& request);
 
 }  // namespace cli

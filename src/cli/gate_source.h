@@ -1,5 +1,5 @@
-// Opens the gate a command was pointed at: its folder, the chosen environment, loaded and compiled once. Shared by
-// check, test, explain and keys; serves nothing.
+// Opens the gate a command was pointed at: its folder, the chosen environment, loaded and compiled once.
+// Shared by check, test, explain and keys; serves nothing.
 #pragma once
 
 #include <memory>
@@ -34,7 +34,8 @@ struct OpenedGate {
 bool is_gate(const config::Files& files);
 std::string no_gate_in(const std::string& dir);
 
-// usable() unless the gate's own file or the environment is broken; diagnostics say why. Null: no gate there at all.
+// usable() unless the gate's own file or the environment is broken; diagnostics say why. Null: no gate there
+// at all.
 std::unique_ptr<OpenedGate> open_gate(const GateOptions& options, config::Loader::MissingSecrets secrets);
 
 }  // namespace cli

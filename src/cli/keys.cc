@@ -16,11 +16,14 @@ namespace {
 
 constexpr int64_t kSecondNs = 1'000'000'000;
 
-// The gate's files, with an empty keys file where there is none yet: the first key has to come from somewhere.
+// The gate's files, with an empty keys file where there is none yet: the first key has to come from
+// somewhere.
 class FilesWithKeys final : public config::Files {
  public:
   explicit FilesWithKeys(const config::DiskFiles& disk) : disk_(disk) {}
-  std::optional<config::FileIdentity> identify(std::string_view path) const override { return disk_.identify(path); }
+  std::optional<config::FileIdentity> identify(std::string_view path) const override {
+    return disk_.identify(path);
+  }
   std::expected<std::string, config::FileError> read(std::string_view path, size_t bytes_max) const override {
     auto text = disk_.read(path, bytes_max);
     bool absent = !text && text.error() == config::FileError::missing;
@@ -39,7 +42,8 @@ struct KeysFile {
   std::vector<auth::ApiKeySpec> keys;
 };
 
-// The file of the provider that options name. The status to end with, when there is none; the reason was said then.
+// The file of the provider that options name. The status to end with, when there is none; the reason was said
+// then.
 std::expected<KeysFile, int> find_keys_file(const KeysOptions& options) {
   config::DiskFiles disk(options.dir);
   if (!is_gate(disk)) return std::unexpected(refuse_to_run(no_gate_in(options.dir)));
@@ -86,7 +90,9 @@ std::string time_text(const std::optional<base::WallTime>& time) {
   return time ? base::format_rfc3339(time->ns).substr(0, 19) + "Z" : "-";
 }
 
-bool has_expired(const auth::ApiKeySpec& key, base::WallTime now) { return key.expires && *key.expires <= now; }
+bool has_expired(const auth::ApiKeySpec& key, base::WallTime now) {
+  return key.expires && *key.expires <= now;
+}
 
 std::string key_table(const std::vector<auth::ApiKeySpec>& keys, base::WallTime now) {
   size_t ids = 2;
@@ -126,7 +132,8 @@ std::expected<base::WallTime, std::string> parse_expiry(std::string_view text, b
     auto count = base::parse_unsigned(text.substr(0, text.size() - 1));
     for (auto [unit, seconds] : kUnits) {
       // A century is past any use, and far from overflow.
-      if (unit != text.back() || !count || *count > 100 * 366 * 86'400LL / static_cast<uint64_t>(seconds)) continue;
+      if (unit != text.back() || !count || *count > 100 * 366 * 86'400LL / static_cast<uint64_t>(seconds))
+        continue;
       return base::WallTime{now.ns + static_cast<int64_t>(*count) * seconds * kSecondNs};
     }
   }
@@ -161,8 +168,9 @@ int keys_new_command(const KeysOptions& options) {
     return kGood;
   }
   print(key + "\n");
-  complain(fmt::format("This key is shown only now; {} keeps its digest, as {}. Send it as `X-Api-Key: gh_...`.\n",
-                       file->path, spec.id));
+  complain(
+      fmt::format("This key is shown only now; {} keeps its digest, as {}. Send it as `X-Api-Key: gh_...`.\n",
+                  file->path, spec.id));
   return kGood;
 }
 

@@ -1,4 +1,5 @@
-// `gatehouse keys new|list|revoke`: API keys of one provider. A new key is printed once and only its digest kept.
+// `gatehouse keys new|list|revoke`: API keys of one provider. A new key is printed once and only its digest
+// kept.
 #pragma once
 
 #include <expected>
@@ -14,10 +15,10 @@ namespace cli {
 struct KeysOptions : GateOptions {
   std::string provider;
   std::string owner;
-  std::string scopes;   // a,b
-  std::string groups;   // a,b
-  std::string expires;  // 90d, 12h or a date
-  std::string id;       // of a new key; empty: one is made
+  std::string scopes;              // a,b
+  std::string groups;              // a,b
+  std::string expires;             // 90d, 12h or a date
+  std::string id;                  // of a new key; empty: one is made
   std::vector<std::string> words;  // revoke: [DIR] ID
 };
 
@@ -25,7 +26,8 @@ int keys_new_command(const KeysOptions& options);
 int keys_list_command(const KeysOptions& options);
 int keys_revoke_command(KeysOptions options);
 
-// "90d", "12h", "30m", "2w", "2027-01-31" (the beginning of that day, UTC) or RFC 3339. The error is a sentence.
+// "90d", "12h", "30m", "2w", "2027-01-31" (the beginning of that day, UTC) or RFC 3339. The error is a
+// sentence.
 std::expected<base::WallTime, std::string> parse_expiry(std::string_view text, base::WallTime now);
 
 }  // namespace cli

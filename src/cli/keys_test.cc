@@ -21,7 +21,8 @@ TEST(ParseExpiry, TakesDurationsDatesAndTimes) {
 }
 
 TEST(ParseExpiry, RefusesTheRest) {
-  for (const char* text : {"", "d", "90", "-1d", "1.5d", "90 d", "90y", "99999999999d", "tomorrow", "2027-02-31x"}) {
+  for (const char* text :
+       {"", "d", "90", "-1d", "1.5d", "90 d", "90y", "99999999999d", "tomorrow", "2027-02-31x"}) {
     EXPECT_FALSE(cli::parse_expiry(text, {})) << text;
   }
 }

@@ -1,5 +1,5 @@
-// The command line: which commands there are, what they take, and what their help says. Each command does its work in
-// the file of its name. Exit status: 0 good, 1 the answer is no, 2 wrong usage or it could not run.
+// The command line: which commands there are, what they take, and what their help says. Each command does its
+// work in the file of its name. Exit status: 0 good, 1 the answer is no, 2 wrong usage or it could not run.
 #include <CLI/CLI.hpp>
 
 #include <cstdlib>
@@ -126,7 +126,7 @@ std::string default_environment() {
 class UsageFormatter final : public CLI::Formatter {
  public:
   explicit UsageFormatter(std::string usage) : usage_(std::move(usage)) {}
-  std::string make_usage(const CLI::App*, std::string) const override { return "Usage: " + usage_ + "\n\n"; }
+  std::string make_usage(const CLI::App*, std::string) const override { return "Usage: " + usage_ + "\n"; }
   std::string make_positionals(const CLI::App*) const override { return {}; }
 
  private:
@@ -157,7 +157,9 @@ void add_run(CLI::App& app, CommandLine& line) {
   line.run.env = default_environment();
   add_dir(*command, line.run.dir);
   add_env(*command, line.run.env);
-  command->add_option("--ready-file", line.run.ready_file, "Written as JSON once it serves: addresses, process id")
+  command
+      ->add_option("--ready-file", line.run.ready_file,
+                   "Written as JSON once it serves: addresses, process id")
       ->type_name("FILE");
   command->callback([&line] { line.status = cli::run_command(line.run); });
 }
@@ -179,7 +181,9 @@ void add_test(CLI::App& app, CommandLine& line) {
   line.test.env = default_environment();
   add_dir(*command, line.test.dir);
   add_env(*command, line.test.env);
-  command->add_option("--min-coverage", line.test.min_coverage, "Fail when fewer of the rules are reached, in per cent")
+  command
+      ->add_option("--min-coverage", line.test.min_coverage,
+                   "Fail when fewer of the rules are reached, in per cent")
       ->type_name("PCT")
       ->check(CLI::Range(0.0, 100.0));
   add_json(*command, line.test.output);
@@ -191,9 +195,13 @@ void add_explain(CLI::App& app, CommandLine& line) {
   cli::ExplainOptions& options = line.explain;
   options.env = default_environment();
   command->formatter(std::make_shared<UsageFormatter>("gatehouse explain [OPTIONS] [DIR] [METHOD] URL"));
-  command->add_option("URL", options.words, "[DIR] [METHOD] URL; a path alone will do")->required()->expected(1, 3);
+  command->add_option("URL", options.words, "[DIR] [METHOD] URL; a path alone will do")
+      ->required()
+      ->expected(1, 3);
   add_env(*command, options.env);
-  command->add_option("--as", options.as, "The caller, such as 'provider=partners sub=alice scopes=a,b groups=g claims.k=v'")
+  command
+      ->add_option("--as", options.as,
+                   "The caller, such as 'provider=partners sub=alice scopes=a,b groups=g claims.k=v'")
       ->type_name("CALLER");
   command->add_option("--token", options.token, "A bearer token, verified as in traffic")->type_name("TOKEN");
   command->add_option("--key", options.key, "An API key, verified as in traffic")->type_name("KEY");
@@ -201,14 +209,17 @@ void add_explain(CLI::App& app, CommandLine& line) {
       ->type_name("'N: V'")
       ->expected(1)
       ->take_all();
-  command->add_option("--from", options.from, "The client's address; 127.0.0.1 unless given")->type_name("IP");
+  command->add_option("--from", options.from, "The client's address; 127.0.0.1 unless given")
+      ->type_name("IP");
   add_json(*command, options.output);
   command->callback([&line] { line.status = cli::explain_command(line.explain); });
 }
 
 void add_provider(CLI::App& command, cli::KeysOptions& options) {
   add_env(command, options.env);
-  command.add_option("--provider", options.provider, "The provider of API keys")->type_name("NAME")->required();
+  command.add_option("--provider", options.provider, "The provider of API keys")
+      ->type_name("NAME")
+      ->required();
   add_json(command, options.output);
 }
 
@@ -226,11 +237,13 @@ void add_keys(CLI::App& app, CommandLine& line) {
       ->required();
   make->add_option("--scopes", options.scopes, "Its scopes")->type_name("A,B");
   make->add_option("--groups", options.groups, "Its groups")->type_name("A,B");
-  make->add_option("--expires", options.expires, "When it stops being good: 90d, 12h or 2027-01-31")->type_name("TIME");
+  make->add_option("--expires", options.expires, "When it stops being good: 90d, 12h or 2027-01-31")
+      ->type_name("TIME");
   make->add_option("--id", options.id, "What it is called in records; made up unless given")->type_name("ID");
   make->callback([&line] { line.status = cli::keys_new_command(line.keys); });
 
-  CLI::App* list = add_command(*command, "list", "List the keys, never the keys themselves", kKeysListExamples);
+  CLI::App* list =
+      add_command(*command, "list", "List the keys, never the keys themselves", kKeysListExamples);
   add_dir(*list, options.dir);
   add_provider(*list, options);
   list->callback([&line] { line.status = cli::keys_list_command(line.keys); });
@@ -249,8 +262,12 @@ void add_rest(CLI::App& app, CommandLine& line) {
   schema->callback([&line] { line.status = cli::schema_command(line.schema_kind); });
 
   CLI::App* echo = add_command(app, "echo", "Serve a small backend for trying things out", kEchoExamples);
-  echo->add_option("--address", line.echo.address, "Where to listen")->capture_default_str()->type_name("HOST:PORT");
-  echo->add_option("--name", line.echo.name, "What it calls itself")->capture_default_str()->type_name("NAME");
+  echo->add_option("--address", line.echo.address, "Where to listen")
+      ->capture_default_str()
+      ->type_name("HOST:PORT");
+  echo->add_option("--name", line.echo.name, "What it calls itself")
+      ->capture_default_str()
+      ->type_name("NAME");
   echo->add_flag_callback("--json", [] {}, "It answers in JSON anyway");
   echo->callback([&line] { line.status = cli::echo_command(line.echo); });
 
@@ -262,7 +279,8 @@ void add_rest(CLI::App& app, CommandLine& line) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Gatehouse, an access proxy for services: who may call what, decided in one place.", "gatehouse");
+  CLI::App app("Gatehouse, an access proxy for services: who may call what, decided in one place.",
+               "gatehouse");
   app.footer(kExamples + 1);
   app.require_subcommand(0, 1);
   CommandLine line;

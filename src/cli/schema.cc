@@ -20,7 +20,8 @@ constexpr std::string_view kBuild = "debug";
 int schema_command(const std::string& kind) {
   auto schema = config::make_schema(kind);
   if (!schema) {
-    return refuse_to_run(fmt::format("there is no schema `{}`; there are gate, service, environment and keys", kind));
+    return refuse_to_run(
+        fmt::format("there is no schema `{}`; there are gate, service, environment and keys", kind));
   }
   if (!schema->ends_with('\n')) *schema += '\n';
   print(*schema);

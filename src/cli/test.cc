@@ -23,7 +23,8 @@ std::string expectation(const config::TestSpec& spec) {
 }
 
 std::string outcome(const control::Decision& decision) {
-  std::string text = decision.allowed() ? "allow" : fmt::format("deny ({})", base::reason_name(decision.reason));
+  std::string text =
+      decision.allowed() ? "allow" : fmt::format("deny ({})", base::reason_name(decision.reason));
   if (const auth::Rule* rule = decision.verdict.rule) {
     text += fmt::format(" by \"{}\" at {}", rule->name(), decision.place_of(*rule));
   } else if (!decision.allowed()) {
@@ -39,7 +40,9 @@ std::vector<const auth::TraceStep*> nearest_rules(const control::Decision& decis
     if (!step.matched) steps.push_back(&step);
   }
   // As far as they came; those that came equally far as they are written.
-  std::ranges::sort(steps, [](const auto* a, const auto* b) { return a->clause != b->clause ? a->clause > b->clause : a < b; });
+  std::ranges::sort(steps, [](const auto* a, const auto* b) {
+    return a->clause != b->clause ? a->clause > b->clause : a < b;
+  });
   if (steps.size() > kNearestRules) steps.resize(kNearestRules);
   return steps;
 }
@@ -52,8 +55,8 @@ std::string describe_failure(const AccessTest& test) {
   out += fmt::format("  got       {}\n", outcome(test.decision));
   if (!test.problem.empty()) out += fmt::format("  because   {}\n", test.problem);
   for (const auth::TraceStep* step : nearest_rules(test.decision)) {
-    out += fmt::format("  not by    \"{}\" at {}: {}\n", step->rule->name(), test.decision.place_of(*step->rule),
-                       step->sentence);
+    out += fmt::format("  not by    \"{}\" at {}: {}\n", step->rule->name(),
+                       test.decision.place_of(*step->rule), step->sentence);
   }
   return out + "\n";
 }
@@ -64,7 +67,8 @@ std::string describe_run(const AccessTestRun& run, const OpenedGate& gate) {
     if (!test.passed) out += describe_failure(test);
   }
   for (const RuleReach& rule : run.rules) {
-    if (!rule.reached) out += fmt::format("not reached by any test: \"{}\" at {}\n", rule.rule->name(), rule.place);
+    if (!rule.reached)
+      out += fmt::format("not reached by any test: \"{}\" at {}\n", rule.rule->name(), rule.place);
   }
   for (const std::string& name : gate.compiled.refused_services) {
     out += fmt::format("not run: the tests of `{}`, which is refused\n", name);
@@ -73,7 +77,8 @@ std::string describe_run(const AccessTestRun& run, const OpenedGate& gate) {
   out += run.failed() == 0 ? fmt::format("{}{} test{} passed", good ? "ok: " : "", run.tests.size(),
                                          run.tests.size() == 1 ? "" : "s")
                            : fmt::format("{} of {} tests failed", run.failed(), run.tests.size());
-  return out + fmt::format("; {} of {} rules reached ({:.0f} %)\n", run.reached(), run.rules.size(), run.coverage());
+  return out + fmt::format("; {} of {} rules reached ({:.0f} %)\n", run.reached(), run.rules.size(),
+                           run.coverage());
 }
 
 void append_test(JsonText& json, const AccessTest& test) {
@@ -92,7 +97,8 @@ void append_test(JsonText& json, const AccessTest& test) {
   }
   if (!test.problem.empty()) json.key("problem").text(test.problem);
   json.key("nearest").open('[');
-  for (const auth::TraceStep* step : test.passed ? std::vector<const auth::TraceStep*>{} : nearest_rules(decision)) {
+  for (const auth::TraceStep* step :
+       test.passed ? std::vector<const auth::TraceStep*>{} : nearest_rules(decision)) {
     json.open('{').key("rule").text(step->rule->name()).key("source").text(decision.place_of(*step->rule));
     json.key("clause").text(auth::clause_name(step->clause)).key("sentence").text(step->sentence).close('}');
   }
@@ -136,8 +142,8 @@ int test_command(const TestOptions& options) {
   bool covered = !options.min_coverage || run.coverage() >= *options.min_coverage;
   print(options.output == Output::json ? as_json(run, *gate, good && covered) : describe_run(run, *gate));
   if (!covered) {
-    complain(fmt::format("gatehouse: {:.1f} % of the rules are reached, and {:g} % are asked for\n", run.coverage(),
-                         *options.min_coverage));
+    complain(fmt::format("gatehouse: {:.1f} % of the rules are reached, and {:g} % are asked for\n",
+                         run.coverage(), *options.min_coverage));
   }
   return good && covered ? kGood : kNo;
 }

@@ -1,4 +1,5 @@
-// `gatehouse test`: runs a gate's access tests and says which failed, why, and which rules none of them reached.
+// `gatehouse test`: runs a gate's access tests and says which failed, why, and which rules none of them
+// reached.
 #pragma once
 
 #include <optional>

@@ -42,8 +42,10 @@ gate::NamedValue named_value(std::string_view name, std::string_view value) {
 gate::HeaderEdits edits_of(const config::HeaderChanges& changes) {
   gate::HeaderEdits edits;
   for (const std::string& name : changes.remove) edits.remove.push_back(named_value(name, {}));
-  for (const config::HeaderValue& header : changes.set) edits.set.push_back(named_value(header.name, header.value));
-  for (const config::HeaderValue& header : changes.add) edits.add.push_back(named_value(header.name, header.value));
+  for (const config::HeaderValue& header : changes.set)
+    edits.set.push_back(named_value(header.name, header.value));
+  for (const config::HeaderValue& header : changes.add)
+    edits.add.push_back(named_value(header.name, header.value));
   return edits;
 }
 
@@ -59,7 +61,8 @@ backends::EndpointListPtr literal_endpoints(const std::vector<config::Address>& 
 }
 
 // Each header's any-of becomes one route a value, all combinations of them.
-std::vector<std::vector<routing::HeaderCondition>> combine(const std::vector<config::HeaderCondition>& conditions) {
+std::vector<std::vector<routing::HeaderCondition>> combine(
+    const std::vector<config::HeaderCondition>& conditions) {
   std::vector<std::vector<routing::HeaderCondition>> all(1);
   for (const config::HeaderCondition& condition : conditions) {
     std::vector<std::vector<routing::HeaderCondition>> longer;
@@ -68,7 +71,8 @@ std::vector<std::vector<routing::HeaderCondition>> combine(const std::vector<con
       if (longer.size() + choices > kRoutesOfMatchMax) return {};
       for (size_t i = 0; i < choices; ++i) {
         longer.push_back(begun);
-        routing::HeaderCondition& added = longer.back().emplace_back(routing::HeaderCondition{.name = condition.name});
+        routing::HeaderCondition& added =
+            longer.back().emplace_back(routing::HeaderCondition{.name = condition.name});
         if (!condition.values.empty()) added.value = condition.values[i];
       }
     }
@@ -81,11 +85,13 @@ bool same_place(const routing::RouteSpec& a, const routing::RouteSpec& b) {
   auto same_host = [](const auto& x, const auto& y) { return x.text() == y.text(); };
   auto same_header = [](const auto& x, const auto& y) { return x.name == y.name && x.value == y.value; };
   return a.path.text() == b.path.text() && a.methods == b.methods &&
-         std::ranges::equal(a.hosts, b.hosts, same_host) && std::ranges::equal(a.headers, b.headers, same_header);
+         std::ranges::equal(a.hosts, b.hosts, same_host) &&
+         std::ranges::equal(a.headers, b.headers, same_header);
 }
 
 bool same_source(const base::Source& a, const base::Source& b) {
-  return a.line == b.line && a.column == b.column && (a.file == b.file || (a.file && b.file && *a.file == *b.file));
+  return a.line == b.line && a.column == b.column &&
+         (a.file == b.file || (a.file && b.file && *a.file == *b.file));
 }
 
 }  // namespace
@@ -143,9 +149,8 @@ bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
                             config::Diagnostics& diagnostics) const {
   parts.settings = loaded.gate;
   for (const auth::ProviderSpec& spec : loaded.gate->providers) parts.provider_names.push_back(spec.name);
-  auto rules = auth::compile_rules({.rules = loaded.gate->access,
-                                    .owner = auth::RuleOwner::gate,
-                                    .provider_names = parts.provider_names});
+  auto rules = auth::compile_rules(
+      {.rules = loaded.gate->access, .owner = auth::RuleOwner::gate, .provider_names = parts.provider_names});
   if (rules) {
     parts.rules = *rules;
     parts.rule_places = places_of(**rules);
@@ -202,9 +207,9 @@ std::shared_ptr<const auth::RuleSet> Compiler::compile_service_rules(const confi
   return nullptr;
 }
 
-Compiler::DefinitionPtr Compiler::compile_service(const Entry& entry,
-                                                  const std::shared_ptr<const config::ServiceSettings>& settings,
-                                                  config::Diagnostics& diagnostics) {
+Compiler::DefinitionPtr Compiler::compile_service(
+    const Entry& entry, const std::shared_ptr<const config::ServiceSettings>& settings,
+    config::Diagnostics& diagnostics) {
   auto definition = std::make_shared<Definition>();
   definition->settings = settings;
   auto rules = compile_service_rules(*settings, diagnostics);
@@ -218,7 +223,8 @@ Compiler::DefinitionPtr Compiler::compile_service(const Entry& entry,
   service->place = settings->source.text();
   service->endpoints = literal_endpoints(forward.to);
   service->strip_prefix = forward.strip_prefix;
-  service->host = forward.host == config::HostSent::backend ? gate::HostSent::backend : gate::HostSent::preserve;
+  service->host =
+      forward.host == config::HostSent::backend ? gate::HostSent::backend : gate::HostSent::preserve;
   service->connect_timeout = forward.connect_timeout;
   service->response_timeout = forward.response_timeout;
   service->rule_places = places_of(*rules);
@@ -284,15 +290,16 @@ routing::Table Compiler::compile_routes(Compiled& out) {
   }
 }
 
-// Whoever held the place before keeps it; of two that are new to it, neither gets it. The refused go on with what
-// they were served as, if they were.
+// Whoever held the place before keeps it; of two that are new to it, neither gets it. The refused go on with
+// what they were served as, if they were.
 void Compiler::refuse_newcomers(std::span<const routing::Conflict> conflicts, Compiled& out) {
   std::set<uint32_t> refused;
-  auto refuse = [&](const Entry& entry, const base::Source& own, const Entry& other, const base::Source& others,
-                    const routing::Conflict& conflict) {
+  auto refuse = [&](const Entry& entry, const base::Source& own, const Entry& other,
+                    const base::Source& others, const routing::Conflict& conflict) {
     refused.insert(entry.slot);
     std::string where = conflict.host.empty() ? conflict.path : conflict.host + conflict.path;
-    std::string outcome = entry.served != nullptr ? "its last good version goes on serving" : "it is not served";
+    std::string outcome =
+        entry.served != nullptr ? "its last good version goes on serving" : "it is not served";
     out.diagnostics.push_back(error_at(
         own,
         fmt::format("the service `{}` claims {}, which the service `{}` claims at {}; {}",
@@ -315,8 +322,8 @@ void Compiler::refuse_newcomers(std::span<const routing::Conflict> conflicts, Co
   }
 }
 
-// Whether the routes written at that place are ones the service has already. A change of something else, a rule
-// say, must not lose to somebody who claims the place only now.
+// Whether the routes written at that place are ones the service has already. A change of something else, a
+// rule say, must not lose to somebody who claims the place only now.
 bool Compiler::already_serves(const Entry& entry, const base::Source& route) const {
   if (entry.served == nullptr || entry.next == entry.served) return entry.served != nullptr;
   for (const routing::RouteSpec& wanted : entry.next->routes) {

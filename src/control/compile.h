@@ -1,7 +1,7 @@
-// From settings to what the data plane decides by: a Snapshot made of per-service parts. The running gate keeps one
-// Compiler and calls it at every reload; `check`, `test` and `explain` make one for a single use. It decides whom a
-// conflict refuses and what a refused service goes on with; it never reads a file, resolves a name or touches a
-// worker. Control thread only.
+// From settings to what the data plane decides by: a Snapshot made of per-service parts. The running gate
+// keeps one Compiler and calls it at every reload; `check`, `test` and `explain` make one for a single use.
+// It decides whom a conflict refuses and what a refused service goes on with; it never reads a file, resolves
+// a name or touches a worker. Control thread only.
 #pragma once
 
 #include <cstdint>
@@ -22,17 +22,19 @@ namespace control {
 // A service with backends that have to be looked up. The same generation means the same addresses as before.
 struct NamesToResolve {
   uint32_t slot = 0;
-  uint64_t generation = 0;                                  // of the definition
-  std::shared_ptr<const config::ServiceSettings> settings;  // forward.to, in which literal addresses may stand too
+  uint64_t generation = 0;  // of the definition
+  std::shared_ptr<const config::ServiceSettings>
+      settings;  // forward.to, in which literal addresses may stand too
 };
 
 struct Compiled {
-  // Null: the gate's own rules or providers are refused, and with them the whole; the compiler is as before. The
-  // signer and the listeners are the caller's to fill in.
+  // Null: the gate's own rules or providers are refused, and with them the whole; the compiler is as before.
+  // The signer and the listeners are the caller's to fill in.
   std::shared_ptr<gate::Snapshot> snapshot;
-  config::Diagnostics diagnostics;            // of compiling; those of loading stand in the LoadedGate
-  std::vector<std::string> refused_services;  // broken or in conflict, sorted; they may serve their last good version
-  std::vector<uint32_t> removed_slots;        // served until now, gone with this generation
+  config::Diagnostics diagnostics;  // of compiling; those of loading stand in the LoadedGate
+  std::vector<std::string>
+      refused_services;  // broken or in conflict, sorted; they may serve their last good version
+  std::vector<uint32_t> removed_slots;  // served until now, gone with this generation
   std::vector<NamesToResolve> names_to_resolve;
 };
 
@@ -74,13 +76,16 @@ class Compiler {
   };
   enum class ProviderNames : uint8_t { same, changed };
 
-  bool compile_gate(const config::LoadedGate& loaded, GateParts& parts, config::Diagnostics& diagnostics) const;
+  bool compile_gate(const config::LoadedGate& loaded, GateParts& parts,
+                    config::Diagnostics& diagnostics) const;
   void choose_definitions(const config::LoadedGate& loaded, ProviderNames names, Compiled& out);
-  DefinitionPtr compile_service(const Entry& entry, const std::shared_ptr<const config::ServiceSettings>& settings,
+  DefinitionPtr compile_service(const Entry& entry,
+                                const std::shared_ptr<const config::ServiceSettings>& settings,
                                 config::Diagnostics& diagnostics);
   std::shared_ptr<const auth::RuleSet> compile_service_rules(const config::ServiceSettings& settings,
                                                              config::Diagnostics& diagnostics) const;
-  bool add_routes(const config::ServiceSettings& settings, Definition& definition, config::Diagnostics& diagnostics);
+  bool add_routes(const config::ServiceSettings& settings, Definition& definition,
+                  config::Diagnostics& diagnostics);
   routing::Table compile_routes(Compiled& out);
   void refuse_newcomers(std::span<const routing::Conflict> conflicts, Compiled& out);
   bool already_serves(const Entry& entry, const base::Source& route) const;

@@ -30,7 +30,9 @@ class Bench {
     files.write("environments/local.yaml", "unused: 1\n");
     files.write("jwks.json", R"({"keys":[]})");
   }
-  void put(std::string_view name, std::string_view text) { files.write(fmt::format("services/{}.yaml", name), text); }
+  void put(std::string_view name, std::string_view text) {
+    files.write(fmt::format("services/{}.yaml", name), text);
+  }
   void remove(std::string_view name) { files.remove(fmt::format("services/{}.yaml", name)); }
 
   Compiled compile() {
@@ -40,7 +42,8 @@ class Bench {
   }
   Compiled compile_clean() {
     Compiled compiled = compile();
-    EXPECT_TRUE(compiled.diagnostics.empty()) << config::format_text(compiled.diagnostics, config::Style::plain);
+    EXPECT_TRUE(compiled.diagnostics.empty())
+        << config::format_text(compiled.diagnostics, config::Style::plain);
     EXPECT_FALSE(config::has_errors(loaded.diagnostics))
         << config::format_text(loaded.diagnostics, config::Style::plain);
     return compiled;
@@ -107,15 +110,16 @@ access:
 
 TEST(Compile, NamesAreLeftToTheResolver) {
   Bench bench;
-  bench.put("orders", "match: { path: /orders }\nforward: { to: [localhost:9001, 127.0.0.1:9002] }\n"
-                      "access: [{ allow: anyone }]\n");
+  bench.put("orders",
+            "match: { path: /orders }\nforward: { to: [localhost:9001, 127.0.0.1:9002] }\n"
+            "access: [{ allow: anyone }]\n");
   Compiled compiled = bench.compile_clean();
   EXPECT_EQ(find(compiled, "orders").endpoints, nullptr);
   ASSERT_EQ(compiled.names_to_resolve.size(), 1u);
   EXPECT_EQ(compiled.names_to_resolve[0].slot, find(compiled, "orders").slot);
   EXPECT_EQ(compiled.names_to_resolve[0].settings->forward.to[0].host, "localhost");
-  backends::Endpoint resolved =
-      control::resolved_endpoint(compiled.names_to_resolve[0].settings->forward.to[0], *base::parse_ip("127.0.0.1"));
+  backends::Endpoint resolved = control::resolved_endpoint(
+      compiled.names_to_resolve[0].settings->forward.to[0], *base::parse_ip("127.0.0.1"));
   EXPECT_EQ(resolved.text, "127.0.0.1:9001");
   EXPECT_EQ(resolved.authority, "localhost:9001");
 }
@@ -189,7 +193,8 @@ TEST(Compile, AServiceBrokenFromTheBeginningIsNotServed) {
   EXPECT_EQ(compiled.refused_services, std::vector<std::string>{"a"});
 }
 
-// --- Conflicts -----------------------------------------------------------------------------------------------
+// --- Conflicts
+// -----------------------------------------------------------------------------------------------
 
 TEST(CompileConflict, AtTheStartBothAreRefusedAndTheRestServe) {
   Bench bench;
@@ -260,7 +265,8 @@ TEST(CompileConflict, TwoMaySwapPlaces) {
   EXPECT_EQ(at(compiled, "/b"), "a");
 }
 
-// --- Matches -------------------------------------------------------------------------------------------------
+// --- Matches
+// -------------------------------------------------------------------------------------------------
 
 TEST(Compile, AnyOfAHeadersValuesReachesTheService) {
   Bench bench;
@@ -283,12 +289,14 @@ TEST(Compile, RouteLabelsAreTheirPatterns) {
   EXPECT_EQ(bench.compiler.route_labels()[route->label], "/shared/{id}");
 }
 
-// --- The gate's own part ---------------------------------------------------------------------------------------
+// --- The gate's own part
+// ---------------------------------------------------------------------------------------
 
 TEST(Compile, TheGatesRulesAndLimitsAreTaken) {
   Bench bench;
-  bench.files.write("gatehouse.yaml", std::string(kGate) + "timeouts: { head: 3s, send: 4s }\n"
-                                                           "access: [{ deny: anyone, from: [192.0.2.0/24] }]\n");
+  bench.files.write("gatehouse.yaml", std::string(kGate) +
+                                          "timeouts: { head: 3s, send: 4s }\n"
+                                          "access: [{ deny: anyone, from: [192.0.2.0/24] }]\n");
   bench.put("a", service("{ path: /a }"));
   Compiled compiled = bench.compile_clean();
   EXPECT_EQ(compiled.snapshot->gate_rules->rules().size(), 1u);
@@ -303,8 +311,9 @@ TEST(Compile, ProvidersThatClashRefuseTheWholeAndChangeNothing) {
   bench.put("a", service("{ path: /a }"));
   Compiled first = bench.compile_clean();
   std::string twin(kGate);
-  twin += "  twin: { jwt: { issuer: \"https://id.example\", audience: [orders], jwks: { file: jwks.json }, "
-          "algorithms: [RS256] } }\n";
+  twin +=
+      "  twin: { jwt: { issuer: \"https://id.example\", audience: [orders], jwks: { file: jwks.json }, "
+      "algorithms: [RS256] } }\n";
   bench.files.write("gatehouse.yaml", twin);
   Compiled second = bench.compile();
   EXPECT_EQ(second.snapshot, nullptr);

@@ -128,7 +128,8 @@ Decision Decider::decide(const RequestToDecide& request) {
   if (!outcome) {
     out.reason = outcome.error().reason;
     out.detail = outcome.error().detail;
-    if (out.reason == Reason::key_set_unavailable && !keys_problem_.empty()) out.detail += "; " + keys_problem_;
+    if (out.reason == Reason::key_set_unavailable && !keys_problem_.empty())
+      out.detail += "; " + keys_problem_;
     return out;
   }
   if (out.own) {
@@ -176,12 +177,10 @@ base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads
   if (auto authenticated = authenticate(request, heads, out); !authenticated) return authenticated;
 
   out.rules_asked = true;
-  out.verdict = auth::check_access(*snapshot.gate_rules, *out.service->rules,
-                                   {.method = request.method,
-                                    .path = target->path,
-                                    .client = request.client,
-                                    .caller = out.caller.get()},
-                                   &out.trace);
+  out.verdict = auth::check_access(
+      *snapshot.gate_rules, *out.service->rules,
+      {.method = request.method, .path = target->path, .client = request.client, .caller = out.caller.get()},
+      &out.trace);
   if (!out.verdict.allowed) return base::fail(gate::denial_of(out.verdict));
   return {};
 }
@@ -197,7 +196,8 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
   auto credential = auth::find_credential(heads.headers);
   if (!credential) return std::unexpected(credential.error());
   if (credential->kind == auth::CredentialKind::none) return {};
-  out.caller_from = credential->kind == auth::CredentialKind::api_key ? CallerFrom::api_key : CallerFrom::token;
+  out.caller_from =
+      credential->kind == auth::CredentialKind::api_key ? CallerFrom::api_key : CallerFrom::token;
   auth::OnMissingKey on_missing_key = auth::OnMissingKey::ask;
   for (;;) {
     auth::Authentication outcome = auth::authenticate({.credential = *credential,
@@ -251,7 +251,8 @@ void Decider::describe_forwarding(const Heads& heads, Decision& out) const {
   } else {
     for (const NamesToResolve& names : compiled_.names_to_resolve) {
       if (names.slot != service.slot) continue;
-      for (const config::Address& address : names.settings->forward.to) out.backends.push_back(address.text());
+      for (const config::Address& address : names.settings->forward.to)
+        out.backends.push_back(address.text());
     }
   }
   if (service.host == gate::HostSent::preserve) {

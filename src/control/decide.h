@@ -1,6 +1,6 @@
-// What the gate would do with a request, without a gate: the decision behind `gatehouse test` and `explain`. It calls
-// the very functions the request path calls, in its order, on a compiled Snapshot; it sends nothing anywhere, except
-// that a token's key set is fetched from its issuer when that is where it is. One thread.
+// What the gate would do with a request, without a gate: the decision behind `gatehouse test` and `explain`.
+// It calls the very functions the request path calls, in its order, on a compiled Snapshot; it sends nothing
+// anywhere, except that a token's key set is fetched from its issuer when that is where it is. One thread.
 #pragma once
 
 #include <expected>

@@ -92,7 +92,8 @@ TEST(Decide, EachWayToFailHasItsReason) {
       {{.target = "/orders/1", .headers = {{"Authorization", "Bearer a.b.c"}}}, Reason::credential_invalid},
       {{.target = "/orders/1", .headers = {{"X-Api-Key", "a"}, {"Authorization", "Bearer b"}}},
        Reason::credential_conflict},
-      {{.target = "/orders/1", .headers = {{"X-Api-Key", "a"}, {"X-Api-Key", "b"}}}, Reason::credential_malformed},
+      {{.target = "/orders/1", .headers = {{"X-Api-Key", "a"}, {"X-Api-Key", "b"}}},
+       Reason::credential_malformed},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(world.decide(c.request).reason, c.reason) << c.request.method << " " << c.request.target;

@@ -22,7 +22,8 @@ std::string_view strip_prefix(std::string_view path, std::string_view prefix) {
 }
 
 base::Error denial_of(const auth::Verdict& verdict) {
-  base::Error error{.reason = verdict.reason, .side = base::Side::client, .retry = base::Retry::never, .detail = ""};
+  base::Error error{
+      .reason = verdict.reason, .side = base::Side::client, .retry = base::Retry::never, .detail = ""};
   switch (verdict.reason) {
     case Reason::credential_missing:
       error.detail = "this call needs a credential";

@@ -1,6 +1,6 @@
 // The parts of the request path that depend on nothing but the Snapshot and the request, so that `test` and
-// `explain` answer with the very code that traffic runs through. Called by the exchange and by control/decide.
-// Nothing here allocates, waits or records.
+// `explain` answer with the very code that traffic runs through. Called by the exchange and by
+// control/decide. Nothing here allocates, waits or records.
 #pragma once
 
 #include <string_view>

@@ -29,8 +29,10 @@ TEST(PathChoices, RefuseUnlessTheServiceOptedIn) {
 }
 
 TEST(Denial, KeepsReasonsThatHaveAChallengeAndCallsTheRestDenied) {
-  EXPECT_EQ(gate::denial_of({.reason = base::Reason::credential_missing}).reason, base::Reason::credential_missing);
-  EXPECT_EQ(gate::denial_of({.reason = base::Reason::scope_insufficient}).reason, base::Reason::scope_insufficient);
+  EXPECT_EQ(gate::denial_of({.reason = base::Reason::credential_missing}).reason,
+            base::Reason::credential_missing);
+  EXPECT_EQ(gate::denial_of({.reason = base::Reason::scope_insufficient}).reason,
+            base::Reason::scope_insufficient);
   EXPECT_EQ(gate::denial_of({}).reason, base::Reason::rule_denied);
 }
 
