@@ -175,18 +175,27 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
   std::erase_if(listeners_, [&](const auto& held) { return held.get() == &slot; });
 }
 
-io::Task<> Worker::serve_client(std::unique_ptr<io::Stream> stream, io::Address peer, uint32_t listener) {
-  metrics_.connection_opened(listener);
-  ++client_count_;
-  {
-    std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
-    Client client(*this, std::move(stream),
-                  {.listener = listener, .peer = std::move(peer), .peer_text = std::move(peer_text)});
-    clients_.push_back(client);
-    co_await client.run();
+// Counts a client's connection while it is open, also when it is cut.
+struct Worker::OpenConnection {
+  OpenConnection(Worker& of, uint32_t on) : worker(of), listener(on) {
+    worker.metrics_.connection_opened(listener);
+    ++worker.client_count_;
   }
-  metrics_.connection_closed(listener);
-  if (--client_count_ == 0) clients_gone_.fire();
+  ~OpenConnection() {
+    worker.metrics_.connection_closed(listener);
+    if (--worker.client_count_ == 0) worker.clients_gone_.fire();
+  }
+  Worker& worker;
+  uint32_t listener;
+};
+
+io::Task<> Worker::serve_client(std::unique_ptr<io::Stream> stream, io::Address peer, uint32_t listener) {
+  OpenConnection counted(*this, listener);
+  std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
+  Client client(*this, std::move(stream),
+                {.listener = listener, .peer = std::move(peer), .peer_text = std::move(peer_text)});
+  clients_.push_back(client);
+  co_await client.run();
 }
 
 void Worker::drain(base::Duration deadline) {

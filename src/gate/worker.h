@@ -110,6 +110,7 @@ class Worker {
 
  private:
   struct ListenerSlot;
+  struct OpenConnection;
   class Client;
 
   io::Task<> deliver_mail();
