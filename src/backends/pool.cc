@@ -9,9 +9,15 @@ EndpointState::~EndpointState() {
 }
 
 Lease::~Lease() {
-  if (connection_ == nullptr) return;
+  if (state_ == nullptr) return;
   --state_->in_flight;
-  pool_->close(std::move(connection_));
+  if (connection_ != nullptr) pool_->close(std::move(connection_));
+}
+
+void Lease::adopt(std::unique_ptr<io::Stream> stream, base::Instant now) {
+  connection_ = std::make_unique<PooledConnection>(std::move(stream), pool_->limits_.head);
+  connection_->opened = now;
+  pool_->metrics_.backend_connection_opened(pool_->service_);
 }
 
 void Lease::swap(Lease& other) noexcept {
@@ -76,32 +82,22 @@ std::shared_ptr<EndpointState> Pool::choose(uint64_t random, const EndpointState
   return endpoints_[first]->in_flight <= endpoints_[second]->in_flight ? endpoints_[first] : endpoints_[second];
 }
 
-Lease Pool::take_idle(std::shared_ptr<EndpointState> state, base::Instant now) {
-  Lease lease;
-  while (PooledConnection* taken = state->idle.take_front()) {
-    --state->idle_count;
-    std::unique_ptr<PooledConnection> connection(taken);
-    if (connection->http.gone_stale() || now - connection->idle_since >= limits_.idle_max) {
-      close(std::move(connection));
-      continue;
-    }
-    ++state->in_flight;
-    lease.pool_ = this;
-    lease.state_ = std::move(state);
-    lease.connection_ = std::move(connection);
-    break;
-  }
-  return lease;
-}
-
-Lease Pool::adopt(std::shared_ptr<EndpointState> state, std::unique_ptr<io::Stream> stream, base::Instant now) {
+Lease Pool::claim(std::shared_ptr<EndpointState> state, base::Instant now, Idle idle) {
   Lease lease;
   lease.pool_ = this;
-  lease.connection_ = std::make_unique<PooledConnection>(std::move(stream), limits_.head);
-  lease.connection_->opened = now;
-  ++state->in_flight;
-  metrics_.backend_connection_opened(service_);
   lease.state_ = std::move(state);
+  EndpointState& endpoint = *lease.state_;
+  ++endpoint.in_flight;
+  while (idle == Idle::take && lease.connection_ == nullptr) {
+    std::unique_ptr<PooledConnection> connection(endpoint.idle.take_front());
+    if (connection == nullptr) break;
+    --endpoint.idle_count;
+    if (connection->http.gone_stale() || now - connection->idle_since >= limits_.idle_max) {
+      close(std::move(connection));
+    } else {
+      lease.connection_ = std::move(connection);
+    }
+  }
   return lease;
 }
 

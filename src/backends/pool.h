@@ -46,7 +46,8 @@ struct EndpointState {
 
 class Pool;
 
-// A connection in use by one exchange. Destroying it closes the connection unless it was given back.
+// One exchange's claim on an endpoint, counted from the choice on, and the connection it uses once there is one.
+// Destroying it closes the connection unless it was given back.
 class Lease {
  public:
   Lease() = default;
@@ -63,6 +64,8 @@ class Lease {
   const Endpoint& endpoint() const { return state_->endpoint; }
   bool reused() const { return connection_->exchanges > 0; }
   base::Instant opened() const { return connection_->opened; }
+  // The connection that was opened for it.
+  void adopt(std::unique_ptr<io::Stream> stream, base::Instant now);
   // The exchange is over: keeps the connection for the next when it can be.
   void give_back(base::Instant now);
 
@@ -88,10 +91,9 @@ class Pool {
   // The endpoint with fewer requests in flight of two picked at random (power of two choices). avoid: one that has
   // just failed, taken only when there is no other. Null without endpoints.
   std::shared_ptr<EndpointState> choose(uint64_t random, const EndpointState* avoid) const;
-  // An idle connection to it, or an empty lease.
-  Lease take_idle(std::shared_ptr<EndpointState> state, base::Instant now);
-  // A connection that was just opened to it.
-  Lease adopt(std::shared_ptr<EndpointState> state, std::unique_ptr<io::Stream> stream, base::Instant now);
+  enum class Idle : uint8_t { take, leave };
+  // A claim on it, with an idle connection if there is one and it is to be taken.
+  Lease claim(std::shared_ptr<EndpointState> state, base::Instant now, Idle idle);
 
   // Closes what has been idle or has lived too long, or was closed by the backend.
   void sweep(base::Instant now);

@@ -35,7 +35,9 @@ struct PoolTest : testing::Test {
       io::Address peer;
       while (auto server = listener->accept(peer, error)) accepted.push_back(std::move(server));
     }
-    return pool->adopt(state, std::move(stream), world.loop.now());
+    Lease lease = pool->claim(state, world.loop.now(), Pool::Idle::leave);
+    lease.adopt(std::move(stream), world.loop.now());
+    return lease;
   }
   // A whole exchange, as far as the connection can tell.
   void exchange(Lease& lease) {
@@ -100,11 +102,11 @@ TEST_F(PoolTest, KeepsWhatIsReusable) {
   lease.give_back(world.loop.now());
   EXPECT_EQ(state->in_flight, 0u);
   EXPECT_EQ(state->idle_count, 1u);
-  Lease again = pool->take_idle(state, world.loop.now());
+  Lease again = pool->claim(state, world.loop.now(), Pool::Idle::take);
   ASSERT_TRUE(again.valid());
   EXPECT_TRUE(again.reused());
   EXPECT_EQ(state->in_flight, 1u);
-  EXPECT_FALSE(pool->take_idle(state, world.loop.now()).valid());
+  EXPECT_FALSE(pool->claim(state, world.loop.now(), Pool::Idle::take).valid());
   // In the middle of an exchange it is closed instead.
   http::Headers none;
   ASSERT_TRUE(again.http().start_request(
@@ -120,11 +122,11 @@ TEST_F(PoolTest, TheDeadAndTheOldAreNotHandedOut) {
   ready(state).give_back(world.loop.now());
   accepted.clear();
   world.run_for(base::milliseconds(1));
-  EXPECT_FALSE(pool->take_idle(state, world.loop.now()).valid());
+  EXPECT_FALSE(pool->claim(state, world.loop.now(), Pool::Idle::take).valid());
   EXPECT_EQ(state->idle_count, 0u);
 
   ready(state).give_back(world.loop.now());
-  EXPECT_FALSE(pool->take_idle(state, world.loop.now() + limits.idle_max).valid());
+  EXPECT_FALSE(pool->claim(state, world.loop.now() + limits.idle_max, Pool::Idle::take).valid());
 
   Lease old = ready(state);
   old.give_back(old.opened() + limits.age_max);

@@ -178,7 +178,7 @@ void Exchange::record() {
     record_.provider = identity_->provider;
     record_.subject = identity_->subject;
   }
-  base::Instant now = worker_.now();
+  base::Instant now = ended_.reached() ? ended_ : worker_.now();
   if (record_.reason == Reason::none) {
     record_.phases.enter(Phase::done, now);
   }

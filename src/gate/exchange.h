@@ -83,7 +83,7 @@ class Exchange {
 
   // forward.cc
   io::Task<Result> open_backend(const backends::EndpointState* avoid);
-  io::Task<Result> connect(std::shared_ptr<backends::EndpointState> endpoint);
+  io::Task<Result> connect();
   io::Task<Result> wait_for_endpoints();
   io::Task<Result> send_request();
   io::Task<> upload();
@@ -99,6 +99,7 @@ class Exchange {
   bool add_header(std::string_view name, std::string_view value);
   std::string_view header_safe(std::string_view value);
   std::string_view upgrade_asked() const;
+  void choose_host();
 
   // response.cc
   Result start_response();
@@ -127,6 +128,7 @@ class Exchange {
   http::Target target_;
   http::Authority host_;
   std::string_view path_sent_;  // target_.path, less the prefix stripped
+  std::string_view host_sent_;  // host_ as matched, with its port; empty: the backend's own name
   bool peer_trusted_ = false;
   base::IpAddress client_ip_;
   std::string_view client_text_;
@@ -148,6 +150,8 @@ class Exchange {
   io::Signal upload_ended_;
   std::optional<Result> upload_outcome_;
   base::Instant request_sent_;
+  base::Instant answered_;
+  base::Instant ended_;  // the last byte of the answer has left
   http::ResponseHead answer_;
   http::Headers headers_out_;  // to the backend, then to the client
 

@@ -2,6 +2,7 @@
 // fresh connection where nothing can have been acted upon.
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "gate/exchange.h"
@@ -45,13 +46,13 @@ io::Task<Exchange::Result> Exchange::forward() {
     Result outcome = co_await open_backend(failed);
     if (outcome) outcome = co_await send_request();
     if (outcome) outcome = co_await await_answer();
-    base::Instant now = worker_.now();
-    attempt().total = now - attempt_began_;
     if (outcome) co_return outcome;
+    attempt().total = worker_.now() - attempt_began_;
     attempt().outcome = outcome.error().reason;
     if (!may_try_again(outcome.error())) co_return outcome;
     upload_.cancel();
     upload_outcome_.reset();
+    request_sent_ = {};
     failed = tried_[record_.attempts_made - 1].get();
     backend_ = {};
   }
@@ -70,8 +71,8 @@ bool Exchange::may_try_again(const base::Error& error) const {
 }
 
 io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState* avoid) {
-  enter(Phase::connect);
   attempt_began_ = worker_.now();
+  record_.phases.enter(Phase::connect, attempt_began_);
   telemetry::Attempt& attempt = record_.add_attempt();
   if (!state_->pool.has_endpoints()) {
     if (auto there = co_await wait_for_endpoints(); !there) co_return there;
@@ -83,16 +84,22 @@ io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState*
   tried_[record_.attempts_made - 1] = endpoint;
   attempt.endpoint = endpoint->endpoint.text;
   // A second try never trusts another kept connection: the backend may have closed all of them.
-  if (avoid == nullptr) backend_ = state_->pool.take_idle(endpoint, attempt_began_);
+  backend_ = state_->pool.claim(std::move(endpoint), attempt_began_,
+                                avoid == nullptr ? backends::Pool::Idle::take : backends::Pool::Idle::leave);
   if (backend_.valid()) {
     attempt.connection = telemetry::Connection::reused;
     attempt.connection_age = attempt_began_ - backend_.opened();
     attempt.connect = {};
+    record_.phases.enter(Phase::send, attempt_began_);
     co_return Result{};
   }
-  Result connected = co_await connect(std::move(endpoint));
-  attempt.connect = worker_.now() - attempt_began_;
-  if (connected) attempt.connection = telemetry::Connection::fresh;
+  Result connected = co_await connect();
+  base::Instant now = worker_.now();
+  attempt.connect = now - attempt_began_;
+  if (connected) {
+    attempt.connection = telemetry::Connection::fresh;
+    record_.phases.enter(Phase::send, now);
+  }
   co_return connected;
 }
 
@@ -113,9 +120,9 @@ io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
   co_return Result{};
 }
 
-io::Task<Exchange::Result> Exchange::connect(std::shared_ptr<backends::EndpointState> endpoint) {
+io::Task<Exchange::Result> Exchange::connect() {
   int error = 0;
-  std::unique_ptr<io::Stream> stream = worker_.network().connect(endpoint->endpoint.address, error);
+  std::unique_ptr<io::Stream> stream = worker_.network().connect(backend_.endpoint().address, error);
   if (stream == nullptr) co_return base::fail(connect_failure(error));
   base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
   while ((error = stream->connect_error()) == EINPROGRESS) {
@@ -124,13 +131,12 @@ io::Task<Exchange::Result> Exchange::connect(std::shared_ptr<backends::EndpointS
     if (wake == io::Wake::timed_out) co_return base::fail(connect_failure(ETIMEDOUT));
   }
   if (error != 0) co_return base::fail(connect_failure(error));
-  backend_ = state_->pool.adopt(std::move(endpoint), std::move(stream), worker_.now());
+  backend_.adopt(std::move(stream), worker_.now());
   co_return Result{};
 }
 
 io::Task<Exchange::Result> Exchange::send_request() {
   const http::RequestHead& head = client_.head();
-  enter(Phase::send);
   http1::ClientConnection& backend = backend_.http();
   Result started = backend.start_request(
       {.method = head.method_text,
@@ -138,10 +144,7 @@ io::Task<Exchange::Result> Exchange::send_request() {
        .path = path_sent_,
        .query = target_.query,
        .has_query = target_.has_query,
-       .authority = service_->host == HostSent::backend ? std::string_view(backend_.endpoint().authority)
-                                                        : head.authority.empty()
-                                                              ? std::string_view(backend_.endpoint().authority)
-                                                              : head.authority,
+       .authority = host_sent_.empty() ? std::string_view(backend_.endpoint().authority) : host_sent_,
        .headers = &headers_out_,
        .body = head.body,
        .upgrade = head.upgrade ? upgrade_asked() : std::string_view{}});
@@ -192,7 +195,8 @@ io::Task<> Exchange::upload() {
 }
 
 io::Task<Exchange::Result> Exchange::await_answer() {
-  enter(Phase::wait);
+  base::Instant waiting_since = request_sent_.reached() ? request_sent_ : worker_.now();
+  record_.phases.enter(Phase::wait, waiting_since);
   http1::ClientConnection& backend = backend_.http();
   for (;;) {
     auto got = backend.receive_head(answer_);
@@ -222,7 +226,8 @@ io::Task<Exchange::Result> Exchange::await_answer() {
       co_return base::backend_error(Reason::http_response_timeout, "the backend did not answer in time");
     }
   }
-  attempt().wait = worker_.loop().now() - (request_sent_.reached() ? request_sent_ : attempt_began_);
+  answered_ = std::max(worker_.loop().now(), waiting_since);
+  attempt().wait = answered_ - waiting_since;
   attempt().status = answer_.status;
   co_return Result{};
 }

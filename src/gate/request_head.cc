@@ -46,9 +46,23 @@ std::string_view Exchange::upgrade_asked() const {
   return upgrade != nullptr ? upgrade->value : std::string_view{};
 }
 
+// The host matched is the host sent, in the same letters and without a trailing dot.
+void Exchange::choose_host() {
+  std::string_view as_sent = client_.head().authority;
+  if (service_->host == HostSent::backend || as_sent.empty()) return;
+  std::string_view host = host_.host;
+  if (as_sent.starts_with(host) && (as_sent.size() == host.size() || as_sent[host.size()] == ':')) {
+    host_sent_ = as_sent;
+    return;
+  }
+  size_t port = host_.port != 0 ? as_sent.rfind(':') : as_sent.npos;
+  host_sent_ = scratch_.join(host, port == as_sent.npos ? std::string_view{} : as_sent.substr(port));
+}
+
 Exchange::Result Exchange::build_request_headers() {
   // The path matched is the path forwarded; only a prefix the service itself named may be taken off it.
   path_sent_ = strip_prefix(target_.path, service_->strip_prefix);
+  choose_host();
   const http::RequestHead& head = client_.head();
   const HeaderEdits& edits = service_->request_headers;
   bool providers = snapshot_->providers->size() > 0;

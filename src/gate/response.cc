@@ -9,7 +9,7 @@ using http::HeaderId;
 using telemetry::Phase;
 
 io::Task<Exchange::Result> Exchange::relay() {
-  enter(Phase::relay);
+  record_.phases.enter(Phase::relay, answered_);
   if (answer_.status == 101) {
     if (auto switched = switch_protocols(); !switched) co_return switched;
     co_return co_await relay_upgraded();
@@ -27,7 +27,8 @@ io::Task<Exchange::Result> Exchange::relay() {
                          "the client stopped reading the answer"},
        .gone = &client_.gone(),
        .client = &client_});
-  attempt().total = worker_.now() - attempt_began_;
+  ended_ = worker_.now();
+  attempt().total = ended_ - attempt_began_;
   if (!relayed) {
     if (relayed.error().side == base::Side::backend) attempt().outcome = relayed.error().reason;
     co_return relayed;

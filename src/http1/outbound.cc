@@ -91,6 +91,7 @@ base::Result<bool> Outbound::flush() {
     auto sent = send_through({});
     if (!sent) return std::unexpected(sent.error());
     if (!buffer_.empty()) return false;
+    buffer_.release();  // a connection that waits holds no memory
   }
   if (shutdown_) {
     shutdown_ = false;
