@@ -130,8 +130,10 @@ io::Task<> Backend::serve(std::unique_ptr<io::Stream> stream) {
     size_t index = seen_.size();
     seen_.push_back({.backend = number_, .head = head});
     std::string what = header_of(head, "X-Do");
-    if (what != "early" && what != "early-close" && what != "continue")
+    if (what != "early" && what != "early-close" && what != "continue") {
       co_await read_body(*stream, bytes, seen_[index]);
+      if (!seen_[index].whole) co_return;
+    }
     Next next = co_await answer(*stream, bytes, index, what);
     if (next == Next::reset) stream->reset_on_close();
     if (next != Next::another) co_return;

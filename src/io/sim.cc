@@ -236,6 +236,7 @@ void SimLink::deliver(int from_end) {
     if (piece.kind == Piece::Kind::bytes) send_reset(1 - from_end);
     return;
   }
+  if (reader->error_ != 0) return;  // nothing arrives behind a reset
   switch (piece.kind) {
     case Piece::Kind::bytes:
       direction.arrived += piece.bytes;
