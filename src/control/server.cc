@@ -151,6 +151,7 @@ io::Task<> Server::watch_signals() {
   for (;;) {
     while (auto number = signals_->take()) {
       if (*number == SIGHUP) {
+        if (draining_) continue;  // a listener opened now would only hold the drain up
         spdlog::info("SIGHUP: reloading");
         reload({.paths = {}, .everything = true});
       } else if (draining_) {
@@ -194,7 +195,8 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   apply_admin(*loaded.gate, diagnostics);
   fill_listener_policies(*loaded.gate, snapshot);
   bool changed = current_.snapshot == nullptr || loaded.gate != current_.loaded.gate ||
-                 snapshot.services != current_.snapshot->services || snapshot.signer != current_.snapshot->signer;
+                 snapshot.services != current_.snapshot->services || snapshot.signer != current_.snapshot->signer ||
+                 snapshot.listeners.size() != current_.snapshot->listeners.size();
   if (changed) {
     snapshot.generation = ++current_.number;
     publish(compiled);

@@ -462,6 +462,21 @@ TEST(Exchange, ReloadsLeaveWhatRunsAlone) {
   EXPECT_EQ(field(records[2], "generation"), "2");
 }
 
+TEST(Exchange, AListenerWaitsForTheSnapshotThatNamesIt) {
+  GateWorld world;
+  world.worker->add_listener(1, world.sim.network.listen(io::sim_address(1, 81)));
+  Client early(world.sim, 2, 81);
+  early.send(get("/a/open"));
+  world.sim.run_for(base::seconds(1));
+  EXPECT_EQ(early.received, "");
+  EXPECT_EQ(world.accepted(), 0u);
+  world.serve({{.path = "/a"}}, [](Snapshot& s) { s.listeners.push_back({.name = ":81"}); });
+  ASSERT_TRUE(world.sim.run_until([&] { return has(early.received, "hello from 10"); }));
+  auto records = world.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_TRUE(has(records[0], "\":81\"")) << records[0];
+}
+
 TEST(Exchange, DrainFinishesAndCutsAtItsDeadline) {
   GateWorld world;
   Client slow(world.sim);

@@ -77,7 +77,7 @@ struct ServiceSetup {
 
 class Client {
  public:
-  Client(io::SimWorld& sim, uint8_t number = 2);
+  Client(io::SimWorld& sim, uint8_t number = 2, uint16_t port = 80);
   void send(std::string bytes);
   void half_close();
   void leave_by_reset();

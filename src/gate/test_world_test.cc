@@ -215,9 +215,9 @@ io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, 
   co_return Next::another;
 }
 
-Client::Client(io::SimWorld& sim, uint8_t number) : sim_(sim) {
+Client::Client(io::SimWorld& sim, uint8_t number, uint16_t port) : sim_(sim) {
   int error = 0;
-  stream_ = sim.network.connect_from(io::sim_address(number, 40'000), io::sim_address(1, 80), error);
+  stream_ = sim.network.connect_from(io::sim_address(number, 40'000), io::sim_address(1, port), error);
   if (stream_ == nullptr) {
     ending = "refused";
     return;

@@ -91,6 +91,7 @@ void Worker::apply(SnapshotPtr snapshot) {
   // Exchanges count their references on a block of this worker's own, so that workers do not share a cache line.
   auto holder = std::make_shared<SnapshotPtr>(std::move(snapshot));
   snapshot_ = SnapshotPtr(holder, holder->get());
+  for (auto& slot : listeners_) slot->listener->acceptable.fire();  // one may have waited for its policy
 }
 
 std::shared_ptr<ServiceState> Worker::state_of(const Service& service) {
@@ -158,6 +159,12 @@ void Worker::remove_listener(uint32_t number) {
 
 io::Task<> Worker::accept_clients(ListenerSlot& slot) {
   for (;;) {
+    // Whoever connects before the snapshot that names the listener's policy is here waits in the kernel.
+    if (snapshot_ == nullptr || slot.number >= snapshot_->listeners.size()) {
+      if (slot.removed) break;
+      co_await io::wait_for(parts_.loop, base::kNever, slot.listener->acceptable);
+      continue;
+    }
     io::Address peer;
     int error = 0;
     if (std::unique_ptr<io::Stream> stream = slot.listener->accept(peer, error)) {
