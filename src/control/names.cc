@@ -61,7 +61,12 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
         continue;
       }
       again = std::min(again, resolved->ttl);
-      for (const base::IpAddress& ip : resolved->addresses) found.push_back(resolved_endpoint(address, ip));
+      // A name often has one address of each family for the same backend, and `localhost` nearly always: IPv4 alone
+      // is used where there is any, so that one backend is not two endpoints.
+      bool any_v4 = std::ranges::any_of(resolved->addresses, [](const base::IpAddress& ip) { return !ip.v6; });
+      for (const base::IpAddress& ip : resolved->addresses) {
+        if (!ip.v6 || !any_v4) found.push_back(resolved_endpoint(address, ip));
+      }
     }
     if (!found.empty() && !same_endpoints(entry.endpoints, found)) {
       entry.endpoints = std::make_shared<const backends::EndpointList>(std::move(found));

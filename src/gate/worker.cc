@@ -40,6 +40,7 @@ class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http
   }
   bool draining() const override { return worker_.draining_; }
   const http1::ServerLimits& limits() const override { return worker_.snapshot_->server_limits; }
+  uint32_t listener() const { return context_.listener; }
   void request_drain() { connection_.drain_requested().fire(); }
 
  private:
@@ -169,7 +170,10 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
     int error = 0;
     if (std::unique_ptr<io::Stream> stream = slot.listener->accept(peer, error)) {
       metrics_.count(telemetry::Counter::connections_accepted);
-      connections_.spawn(serve_client(std::move(stream), std::move(peer), slot.number));
+      std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
+      connections_.spawn(serve_client(std::make_unique<Client>(
+          *this, std::move(stream),
+          ClientContext{.listener = slot.number, .peer = std::move(peer), .peer_text = std::move(peer_text)})));
       continue;
     }
     if (error != 0) {
@@ -196,13 +200,10 @@ struct Worker::OpenConnection {
   uint32_t listener;
 };
 
-io::Task<> Worker::serve_client(std::unique_ptr<io::Stream> stream, io::Address peer, uint32_t listener) {
-  OpenConnection counted(*this, listener);
-  std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
-  Client client(*this, std::move(stream),
-                {.listener = listener, .peer = std::move(peer), .peer_text = std::move(peer_text)});
-  clients_.push_back(client);
-  co_await client.run();
+io::Task<> Worker::serve_client(std::unique_ptr<Client> client) {
+  OpenConnection counted(*this, client->listener());
+  clients_.push_back(*client);
+  co_await client->run();
 }
 
 void Worker::drain(base::Duration deadline) {

@@ -115,7 +115,7 @@ class Worker {
 
   io::Task<> deliver_mail();
   io::Task<> accept_clients(ListenerSlot& slot);
-  io::Task<> serve_client(std::unique_ptr<io::Stream> stream, io::Address peer, uint32_t listener);
+  io::Task<> serve_client(std::unique_ptr<Client> client);
   io::Task<> keep_house();
   io::Task<> finish_drain(base::Instant deadline);
 

@@ -148,12 +148,17 @@ io::Task<> ServerConnection::linger(RequestHandler& handler) {
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
   in_.release_buffers();
   give_head_slot();
-  std::array<char, 4096> discarded;
-  for (uint64_t bytes = 0; bytes < 64 * 1024 * 1024;) {
-    io::IoResult got = stream_->read(discarded);
+  io::Buffer discarded;
+  for (uint64_t bytes = 0; bytes < kLingerBytesMax;) {
+    if (!discarded.reserve(io::kSmallBuffer)) co_return;
+    io::IoResult got = stream_->read(discarded.tail());
     if (got.kind == io::IoResult::Kind::end || got.kind == io::IoResult::Kind::failed) co_return;
     bytes += got.count;
-    if (got.kind == io::IoResult::Kind::bytes) continue;
+    if (got.kind == io::IoResult::Kind::bytes) {
+      co_await io::Yield(loop_);
+      continue;
+    }
+    discarded.release();
     if (co_await io::wait_for(loop_, deadline, stream_->readable) == io::Wake::timed_out) co_return;
   }
 }

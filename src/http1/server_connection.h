@@ -24,6 +24,8 @@ inline constexpr base::Duration kFirstRequestPatience = base::seconds(1);
 
 // Of a body the handler did not read: up to this much is read and dropped to keep the connection.
 inline constexpr uint64_t kDrainBytesMax = 64 * 1024;
+// Behind a last answer, so that it is not destroyed by a reset on its way to a client that is still sending.
+inline constexpr uint64_t kLingerBytesMax = 64 * 1024 * 1024;
 
 // Answers requests. One call an exchange.
 class RequestHandler {
@@ -79,8 +81,9 @@ class ServerConnection final : public http::ServerStream {
   io::Task<bool> await_request(RequestHandler& handler, base::Result<std::string_view>& head_bytes);
   void put_status_line(uint16_t status);
   void choose_keep_alive(const http::ResponseStart& start);
-  io::Task<bool> drain_body(RequestHandler& handler);
-  io::Task<> linger(RequestHandler& handler);
+  // Rarely entered: kept out of serve()'s frame, which every idle connection holds.
+  [[gnu::noinline]] io::Task<bool> drain_body(RequestHandler& handler);
+  [[gnu::noinline]] io::Task<> linger(RequestHandler& handler);
   void take_head_slot();
   void give_head_slot();
 
