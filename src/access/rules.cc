@@ -49,7 +49,10 @@ Clause failed_place(const Rule::Body& rule, const PreparedCall& call) {
   Clause nearest = Clause::method;
   for (const On& on : rule.on) {
     if (!has_method(on, call)) continue;
-    if (on.path.covers(call.call.path)) return Clause::none;
+    // An allow is about the path as it is written, a deny about whatever a backend may take for it.
+    bool covered = rule.effect == Effect::deny ? on.path.covers_any_spelling(call.call.path)
+                                               : on.path.covers(call.call.path);
+    if (covered) return Clause::none;
     nearest = Clause::path;
   }
   return nearest;

@@ -20,6 +20,24 @@ bool is_plain(char c) {
 
 bool is_upper_hex(char c) { return base::is_digit(c) || (c >= 'A' && c <= 'F'); }
 
+int hex_value(char c) { return base::is_digit(c) ? c - '0' : c - 'A' + 10; }
+
+// The first character of a segment, an escape being what it stands for.
+char take_character(std::string_view& rest) {
+  char c = rest.front();
+  bool escape = c == '%' && rest.size() >= 3 && is_upper_hex(rest[1]) && is_upper_hex(rest[2]);
+  if (escape) c = static_cast<char>(hex_value(rest[1]) << 4 | hex_value(rest[2]));
+  rest.remove_prefix(escape ? 3 : 1);
+  return c;
+}
+
+bool same_when_decoded(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    if (take_character(a) != take_character(b)) return false;
+  }
+  return a.empty() && b.empty();
+}
+
 std::string quoted(std::string_view text) { return base::json_quoted(text); }
 
 // The escape at the front of rest must be one that normalisation leaves as it is; else the pattern would
@@ -116,6 +134,21 @@ bool PathPattern::covers(std::string_view path) const {
       path.remove_prefix(wanted.size());
       if (!path.empty() && path.front() != '/') return false;
     }
+  }
+  return true;
+}
+
+bool PathPattern::covers_any_spelling(std::string_view path) const {
+  if (covers(path)) return true;
+  bool escapes = path.find('%') != path.npos || text_.find('%') != text_.npos;
+  if (!escapes || !path.starts_with('/')) return false;
+  for (const std::string& wanted : segments_) {
+    if (path.empty()) return false;
+    path.remove_prefix(1);  // the slash
+    std::string_view segment = path.substr(0, path.find('/'));
+    if (segment.empty()) return false;
+    if (!is_parameter(wanted) && !same_when_decoded(wanted, segment)) return false;
+    path.remove_prefix(segment.size());
   }
   return true;
 }
