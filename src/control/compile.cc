@@ -222,6 +222,8 @@ Compiler::DefinitionPtr Compiler::compile_service(
   service->generation = generation_;
   service->place = settings->source.text();
   service->endpoints = literal_endpoints(forward.to);
+  bool same_backends = entry.served != nullptr && entry.served->settings->forward.to == forward.to;
+  service->backends_generation = same_backends ? entry.served->service->backends_generation : generation_;
   service->strip_prefix = forward.strip_prefix;
   service->host =
       forward.host == config::HostSent::backend ? gate::HostSent::backend : gate::HostSent::preserve;
@@ -341,7 +343,7 @@ void Compiler::finish(Compiled& out) {
     entry.next = nullptr;
     if (entry.served != nullptr && entry.served->service->endpoints == nullptr) {
       out.names_to_resolve.push_back({.slot = entry.slot,
-                                      .generation = entry.served->service->generation,
+                                      .generation = entry.served->service->backends_generation,
                                       .settings = entry.served->settings});
     }
   }

@@ -22,7 +22,7 @@ namespace control {
 // A service with backends that have to be looked up. The same generation means the same addresses as before.
 struct NamesToResolve {
   uint32_t slot = 0;
-  uint64_t generation = 0;  // of the definition
+  uint64_t generation = 0;  // gate::Service::backends_generation
   std::shared_ptr<const config::ServiceSettings>
       settings;  // forward.to, in which literal addresses may stand too
 };

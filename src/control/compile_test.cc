@@ -134,6 +134,7 @@ TEST(Compile, AnUnchangedServiceStaysTheSameObject) {
   EXPECT_EQ(&find(first, "orders"), &find(second, "orders"));
   EXPECT_NE(&find(first, "billing"), &find(second, "billing"));
   EXPECT_EQ(find(second, "billing").generation, 2u);
+  EXPECT_EQ(find(second, "billing").backends_generation, 1u);
   EXPECT_EQ(find(second, "billing").slot, find(first, "billing").slot);
   EXPECT_EQ(first.snapshot->providers, second.snapshot->providers);
 }

@@ -30,8 +30,6 @@ void NameKeeper::apply(const std::vector<NamesToResolve>& wanted) {
     auto entry = std::make_unique<Entry>();
     entry->generation = names.generation;
     entry->settings = names.settings;
-    // Until the new addresses are known the old ones serve.
-    if (known != entries_.end()) entry->endpoints = known->second->endpoints;
     kept[names.slot] = std::move(entry);
   }
   entries_ = std::move(kept);
@@ -70,9 +68,9 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
     }
     if (!found.empty() && !same_endpoints(entry.endpoints, found)) {
       entry.endpoints = std::make_shared<const backends::EndpointList>(std::move(found));
-      publisher_.publish_endpoints(slot, entry.endpoints);
+      publisher_.publish_endpoints({.slot = slot, .generation = entry.generation, .endpoints = entry.endpoints});
     } else if (entry.endpoints == nullptr) {
-      publisher_.publish_endpoints(slot, nullptr);
+      publisher_.publish_endpoints({.slot = slot, .generation = entry.generation, .endpoints = nullptr});
     }
     if (failed) {
       again = std::min(again, retry);

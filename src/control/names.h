@@ -12,6 +12,7 @@
 #include "backends/endpoint.h"
 #include "config/settings.h"
 #include "control/compile.h"
+#include "gate/worker.h"
 #include "io/loop.h"
 #include "io/resolver.h"
 #include "io/task.h"
@@ -23,8 +24,7 @@ class NameKeeper {
   class Publisher {
    public:
     virtual ~Publisher() = default;
-    // endpoints null: none has been found so far.
-    virtual void publish_endpoints(uint32_t slot, const backends::EndpointListPtr& endpoints) = 0;
+    virtual void publish_endpoints(const gate::Worker::ResolvedEndpoints& resolved) = 0;
   };
 
   NameKeeper(io::Loop& loop, io::Resolver& resolver, Publisher& publisher)
@@ -36,7 +36,7 @@ class NameKeeper {
 
  private:
   struct Entry {
-    uint64_t generation = 0;  // of the definition
+    uint64_t generation = 0;  // of the backends
     std::shared_ptr<const config::ServiceSettings> settings;
     backends::EndpointListPtr endpoints;
     io::Task<> task;

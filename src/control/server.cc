@@ -409,8 +409,8 @@ void Server::publish_checked(uint32_t key_slot) {
   post_to_workers([key_slot](gate::Worker& worker) { worker.keys_checked(key_slot); });
 }
 
-void Server::publish_endpoints(uint32_t slot, const backends::EndpointListPtr& endpoints) {
-  post_to_workers([slot, endpoints](gate::Worker& worker) { worker.set_endpoints(slot, endpoints); });
+void Server::publish_endpoints(const gate::Worker::ResolvedEndpoints& resolved) {
+  post_to_workers([resolved](gate::Worker& worker) { worker.set_endpoints(resolved); });
 }
 
 }  // namespace control

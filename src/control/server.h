@@ -74,7 +74,7 @@ class Server final : private gate::ControlPlane,
   // What the keepers learn, passed on to the workers.
   void publish_keys(uint32_t key_slot, const auth::KeySetPtr& keys) override;
   void publish_checked(uint32_t key_slot) override;
-  void publish_endpoints(uint32_t slot, const backends::EndpointListPtr& endpoints) override;
+  void publish_endpoints(const gate::Worker::ResolvedEndpoints& resolved) override;
 
   bool start();
   io::Task<> watch_files();

@@ -477,6 +477,51 @@ TEST(Exchange, AListenerWaitsForTheSnapshotThatNamesIt) {
   EXPECT_TRUE(has(records[0], "\":81\"")) << records[0];
 }
 
+TEST(Exchange, NewBackendsReplaceTheOldBeforeTheirNamesAreKnown) {
+  GateWorld world;
+  EXPECT_TRUE(has(world.ask(get("/a/open")), "hello from 10"));
+  auto endpoint_of = [](uint8_t number) {
+    io::Address at = io::sim_address(number, 9000);
+    return std::make_shared<const backends::EndpointList>(
+        1, backends::Endpoint{.address = at, .text = io::format_address(at), .authority = "named"});
+  };
+  auto named = [](Service& s) { s.endpoints = nullptr; };
+  world.serve({{.path = "/a", .adjust = named}});
+  Client waiting(world.sim);
+  waiting.send(get("/a/open"));
+  world.sim.run_for(base::seconds(1));
+  world.worker->set_endpoints({.slot = 0, .generation = 1, .endpoints = endpoint_of(12)});  // came too late
+  world.sim.run_for(base::seconds(1));
+  EXPECT_EQ(waiting.received, "");
+  world.worker->set_endpoints({.slot = 0, .generation = 2, .endpoints = endpoint_of(11)});
+  ASSERT_TRUE(world.sim.run_until([&] { return has(waiting.received, "hello from 11"); }));
+
+  world.serve({{.path = "/a", .adjust = named}});
+  world.worker->set_endpoints({.slot = 0, .generation = 3, .endpoints = nullptr});
+  world.records();
+  check(world, {"name unknown", get("/a/open"), 502, "dns_error", "allow", 0});
+  // What is known of the same backends stays in use when they cannot be looked up again.
+  world.worker->set_endpoints({.slot = 0, .generation = 3, .endpoints = endpoint_of(12)});
+  world.worker->set_endpoints({.slot = 0, .generation = 3, .endpoints = nullptr});
+  EXPECT_TRUE(has(world.ask(get("/a/open")), "hello from 12"));
+}
+
+TEST(Exchange, ARemovedServiceLeavesNothingBehind) {
+  GateWorld world;
+  Client client(world.sim);
+  client.send(get("/a/open", "X-Do: slow\r\n"));
+  world.sim.run_for(base::seconds(1));
+  world.serve({}, [](Snapshot& s) { s.services.resize(1); });
+  world.worker->forget_service(0);
+  ASSERT_TRUE(world.sim.run_until([&] { return has(client.received, "hello from 10"); }));
+  world.sim.run_for(base::seconds(2));
+  int series = 0;
+  auto count = [&](const telemetry::SeriesKey& key, const auto&) { series += key.service == 0; };
+  world.worker->metrics().backend_connections().for_each(count);
+  world.worker->metrics().server_series().for_each(count);
+  EXPECT_EQ(series, 0);
+}
+
 TEST(Exchange, DrainFinishesAndCutsAtItsDeadline) {
   GateWorld world;
   Client slow(world.sim);

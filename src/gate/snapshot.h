@@ -44,6 +44,7 @@ struct Service {
   std::string place;        // where it is defined, "services/orders.yaml:1:1"
 
   backends::EndpointListPtr endpoints;  // null when names have to be resolved: then they are posted to the workers
+  uint64_t backends_generation = 0;     // that brought these backends; a change of anything else keeps it
   std::string strip_prefix;             // "" or "/prefix"
   HostSent host = HostSent::preserve;
   base::Duration connect_timeout;

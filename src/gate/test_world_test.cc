@@ -324,7 +324,7 @@ void GateWorld::serve(std::vector<ServiceSetup> setups, std::function<void(Snaps
     auto service = std::make_shared<Service>();
     service->name = setup.path.substr(1);
     service->slot = slot;
-    service->generation = generation;
+    service->generation = service->backends_generation = generation;
     auto endpoints = std::make_shared<backends::EndpointList>();
     for (uint8_t number : setup.backends) {
       io::Address at = io::sim_address(number, 9000);

@@ -84,6 +84,7 @@ io::Task<> Worker::keep_house() {
     for (auto& state : services_) {
       if (state != nullptr) state->pool.sweep(parts_.loop.now());
     }
+    release_leaving();
     if (log_ring_.needs_wake()) parts_.control.wake_log_writer();
   }
 }
@@ -95,39 +96,69 @@ void Worker::apply(SnapshotPtr snapshot) {
   for (auto& slot : listeners_) slot->listener->acceptable.fire();  // one may have waited for its policy
 }
 
+bool Worker::is_served(uint32_t slot) const {
+  return snapshot_ != nullptr && slot < snapshot_->services.size() && snapshot_->services[slot] != nullptr;
+}
+
+std::shared_ptr<ServiceState> Worker::make_state(uint32_t slot) {
+  backends::PoolLimits limits;
+  if (snapshot_ != nullptr) limits.head.head_bytes_max = snapshot_->server_limits.head.head_bytes_max;
+  return std::make_shared<ServiceState>(limits, metrics_, slot);
+}
+
 std::shared_ptr<ServiceState> Worker::state_of(const Service& service) {
-  if (service.slot >= services_.size()) services_.resize(service.slot + 1);
-  auto& state = services_[service.slot];
-  if (state == nullptr) {
-    backends::PoolLimits limits;
-    limits.head.head_bytes_max = snapshot_->server_limits.head.head_bytes_max;
-    state = std::make_shared<ServiceState>(limits, metrics_, service.slot);
+  std::shared_ptr<ServiceState> state;
+  if (is_served(service.slot)) {
+    if (service.slot >= services_.size()) services_.resize(service.slot + 1);
+    auto& kept = services_[service.slot];
+    if (kept == nullptr) kept = make_state(service.slot);
+    state = kept;
+  } else {
+    // An exchange that began before its service was removed: nobody after it shall find its backends.
+    state = make_state(service.slot);
+    leaving_.emplace_back(service.slot, state);
   }
-  // A newer definition brings its addresses; an exchange of an older generation must not bring the old ones back.
-  if (service.endpoints != nullptr && service.generation > state->generation) {
-    state->generation = service.generation;
-    state->pool.set_endpoints(service.endpoints);
-    state->lookup = ServiceState::Lookup::done;
+  // Newer backends replace the old ones at once, looked up already or not: what the new rules let in was never
+  // meant for the old backends. An exchange of an older generation must not bring those back either.
+  if (service.backends_generation > state->generation) {
+    state->generation = service.backends_generation;
+    bool literal = service.endpoints != nullptr;
+    state->pool.set_endpoints(literal ? service.endpoints : std::make_shared<const backends::EndpointList>());
+    state->lookup = literal ? ServiceState::Lookup::done : ServiceState::Lookup::pending;
   }
   return state;
 }
 
-void Worker::set_endpoints(uint32_t slot, backends::EndpointListPtr endpoints) {
-  if (slot >= services_.size()) services_.resize(slot + 1);
-  auto& state = services_[slot];
-  if (state == nullptr) state = std::make_shared<ServiceState>(backends::PoolLimits{}, metrics_, slot);
-  if (endpoints == nullptr || endpoints->empty()) {
-    state->lookup = ServiceState::Lookup::failed;  // the last known endpoints, if any, go on being used
-  } else {
+void Worker::set_endpoints(ResolvedEndpoints resolved) {
+  if (resolved.slot >= services_.size()) services_.resize(resolved.slot + 1);
+  auto& state = services_[resolved.slot];
+  if (state == nullptr) state = make_state(resolved.slot);
+  if (resolved.generation < state->generation) return;  // of backends that were replaced meanwhile
+  bool newer = resolved.generation > state->generation;
+  state->generation = resolved.generation;
+  if (resolved.endpoints != nullptr && !resolved.endpoints->empty()) {
     state->lookup = ServiceState::Lookup::done;
-    state->pool.set_endpoints(std::move(endpoints));
+    state->pool.set_endpoints(std::move(resolved.endpoints));
+  } else {
+    state->lookup = ServiceState::Lookup::failed;  // the last known endpoints, if any, go on being used
+    if (newer) state->pool.set_endpoints(std::make_shared<const backends::EndpointList>());
   }
   state->endpoints_arrived.notify_all();
 }
 
 void Worker::forget_service(uint32_t slot) {
-  if (slot < services_.size()) services_[slot].reset();
-  metrics_.forget_service(slot);
+  if (slot < services_.size()) leaving_.emplace_back(slot, std::move(services_[slot]));
+  release_leaving();
+}
+
+void Worker::release_leaving() {
+  std::erase_if(leaving_, [this](auto& leaving) {
+    auto& [slot, state] = leaving;
+    if (state.use_count() > 1) return false;
+    state.reset();  // its connections are counted as closed before the count goes
+    if (!is_served(slot)) metrics_.forget_service(slot);
+    return true;
+  });
 }
 
 void Worker::put_keys(uint32_t key_slot, auth::KeySetPtr keys) { key_sets_.put(key_slot, std::move(keys)); }

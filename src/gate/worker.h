@@ -33,7 +33,7 @@ struct ServiceState {
       : pool(limits, metrics, slot) {}
   backends::Pool pool;
   io::Broadcast endpoints_arrived;
-  uint64_t generation = 0;  // of the definition whose endpoints the pool has
+  uint64_t generation = 0;  // Service::backends_generation of the endpoints the pool has or waits for
   // How far the names of the service's backends have been looked up; literal addresses are `done` at once.
   enum class Lookup : uint8_t { pending, done, failed } lookup = Lookup::pending;
 };
@@ -72,7 +72,12 @@ class Worker {
 
   // The worker's own thread, mostly by way of mailbox(). ------------------------------------------------------
   void apply(SnapshotPtr snapshot);
-  void set_endpoints(uint32_t slot, backends::EndpointListPtr endpoints);
+  struct ResolvedEndpoints {
+    uint32_t slot = 0;
+    uint64_t generation = 0;              // Service::backends_generation they were looked up for
+    backends::EndpointListPtr endpoints;  // null: none was found
+  };
+  void set_endpoints(ResolvedEndpoints resolved);
   void forget_service(uint32_t slot);
   void put_keys(uint32_t key_slot, auth::KeySetPtr keys);
   void keys_checked(uint32_t key_slot);
@@ -118,6 +123,9 @@ class Worker {
   io::Task<> serve_client(std::unique_ptr<Client> client);
   io::Task<> keep_house();
   io::Task<> finish_drain(base::Instant deadline);
+  bool is_served(uint32_t slot) const;
+  std::shared_ptr<ServiceState> make_state(uint32_t slot);
+  void release_leaving();
 
   WorkerParts parts_;
   io::Mailbox mailbox_;
@@ -133,6 +141,8 @@ class Worker {
   std::vector<uint64_t> keys_checks_;  // by key slot: answers from the control thread so far
   io::Broadcast keys_arrived_;
   std::vector<std::shared_ptr<ServiceState>> services_;  // by slot; made at the first request
+  // Of services that were removed while exchanges still use them; their series go with the last one.
+  std::vector<std::pair<uint32_t, std::shared_ptr<ServiceState>>> leaving_;
   bool draining_ = false;
   AccessLog access_log_ = AccessLog::on;
   int64_t wall_offset_ns_ = 0;  // wall clock minus monotonic, looked at every second
