@@ -12,6 +12,20 @@ namespace gate {
 using base::Reason;
 using telemetry::Phase;
 
+namespace {
+
+// Some proxies write the client's port too: "192.0.2.1:4711", "[2001:db8::1]:4711".
+std::optional<base::IpAddress> parse_forwarded_address(std::string_view& text) {
+  if (text.starts_with('[')) {
+    text = text.substr(1, text.find(']') - 1);
+  } else if (size_t colon = text.find(':'); colon != text.npos && text.find(':', colon + 1) == text.npos) {
+    text = text.substr(0, colon);
+  }
+  return base::parse_ip(text);
+}
+
+}  // namespace
+
 io::Task<> Exchange::run() {
   receive();
   Result outcome = normalise();
@@ -67,12 +81,11 @@ void Exchange::receive() {
       break;
     }
   }
-  if (peer_trusted_) find_client_behind_proxies();
   record_.phases.enter(Phase::route, client_.received());
 }
 
 // Behind trusted proxies the client is the last address of X-Forwarded-For that no trusted proxy has.
-void Exchange::find_client_behind_proxies() {
+Exchange::Result Exchange::find_client_behind_proxies() {
   const http::Headers& headers = client_.head().headers;
   const auto& trusted = snapshot_->listeners[context_.listener].trusted_proxies;
   for (uint32_t i = headers.size(); i-- > 0;) {
@@ -82,19 +95,28 @@ void Exchange::find_client_behind_proxies() {
       size_t comma = list.rfind(',');
       std::string_view element = base::trim(comma == list.npos ? list : list.substr(comma + 1));
       list = comma == list.npos ? std::string_view{} : list.substr(0, comma);
-      auto address = base::parse_ip(element);
-      if (!address) return;  // what a proxy did not write properly, nobody behind it can be believed about
+      if (element.empty()) continue;
+      auto address = parse_forwarded_address(element);
+      if (!address) {
+        // Only a trusted proxy can have written it. Its own address in the client's place would satisfy rules
+        // that are about the inside (`from`).
+        return base::client_error(Reason::http_request_error, "X-Forwarded-For of a trusted proxy holds no address");
+      }
       client_ip_ = *address;
       client_text_ = record_.client = element;
       bool also_trusted = false;
       for (const base::Network& network : trusted) also_trusted |= base::contains(network, *address);
-      if (!also_trusted) return;
+      if (!also_trusted) return {};
     }
   }
+  return {};
 }
 
 Exchange::Result Exchange::normalise() {
   const http::RequestHead& head = client_.head();
+  if (peer_trusted_) {
+    if (auto found = find_client_behind_proxies(); !found) return found;
+  }
   if (head.expectation_unknown) {
     return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
   }

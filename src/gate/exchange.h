@@ -74,7 +74,7 @@ class Exchange {
   io::Task<Result> relay();
   void record();
 
-  void find_client_behind_proxies();
+  Result find_client_behind_proxies();
 
   // authenticate.cc
   Result refuse_credential(const base::Error& error);
@@ -98,6 +98,7 @@ class Exchange {
   bool add_identity_headers();
   bool add_header(std::string_view name, std::string_view value);
   std::string_view header_safe(std::string_view value);
+  std::string_view joined_groups();
   std::string_view upgrade_asked() const;
   void choose_host();
 

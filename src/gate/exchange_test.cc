@@ -197,6 +197,60 @@ TEST(Exchange, TrustedProxiesAreBelieved) {
   EXPECT_EQ(field(records[0], "client"), "203.0.113.9");
 }
 
+TEST(Exchange, WhatATrustedProxyDoesNotSayIsNotMadeUp) {
+  struct {
+    const char* header;
+    int status;
+    const char* client;
+  } cases[] = {{"X-Forwarded-For: 203.0.113.9:4711\r\n", 200, "203.0.113.9"},
+               {"X-Forwarded-For: [2001:db8::1]:4711, 10.0.0.7\r\n", 200, "2001:db8::1"},
+               {"X-Forwarded-For: nonsense, 203.0.113.9\r\n", 200, "203.0.113.9"},
+               {"X-Forwarded-For: unknown\r\n", 400, "10.0.0.2"},
+               {"X-Forwarded-For: unknown, 10.0.0.7\r\n", 400, "10.0.0.7"},
+               {"X-Forwarded-For: \r\n", 200, "10.0.0.2"},
+               {"", 200, "10.0.0.2"}};
+  for (const auto& c : cases) {
+    GateWorld world;
+    world.serve({{.path = "/a"}}, [](Snapshot& s) {
+      s.listeners[0].trusted_proxies = {*base::parse_network("10.0.0.0/24")};
+    });
+    EXPECT_EQ(status_of(world.ask(get("/a/open", c.header))), c.status) << c.header;
+    auto records = world.records();
+    ASSERT_EQ(records.size(), 1u);
+    EXPECT_EQ(field(records[0], "client"), c.client) << c.header;
+    EXPECT_EQ(world.seen.size(), c.status == 200 ? 1u : 0u) << c.header;
+  }
+}
+
+TEST(Exchange, AllGroupsArePassedOnOrNone) {
+  for (size_t many : {3u, 2000u}) {
+    GateWorld world;
+    auth::ProviderSpec robots;
+    robots.name = "robots";
+    robots.api_keys.emplace();
+    std::vector<std::string> groups{"ops,admins", "line\nend"};
+    while (groups.size() < many) groups.push_back("group-" + std::string(80, 'g') + std::to_string(groups.size()));
+    robots.api_keys->keys.push_back({.id = "k1",
+                                     .digest = auth::api_key_digest(world.key),
+                                     .owner = "crawler",
+                                     .scopes = {"read"},
+                                     .groups = groups});
+    world.serve({{.path = "/a"}}, [&](Snapshot& s) {
+      s.providers = *auth::compile_providers(std::span(&robots, 1), nullptr);
+      s.signer = nullptr;
+      s.identity_headers = {http::HeaderId::x_forwarded_groups};
+    });
+    std::string answer = world.ask(get("/a/secret", "X-Api-Key: " + world.key + "\r\n"));
+    if (many < 10) {
+      ASSERT_EQ(world.seen.size(), 1u) << answer;
+      EXPECT_TRUE(has(world.seen[0].head, "X-Forwarded-Groups: ops?admins,line?end,group-")) << world.seen[0].head;
+    } else {
+      EXPECT_EQ(status_of(answer), 431);
+      EXPECT_EQ(world.seen.size(), 0u);
+    }
+  }
+}
+
 TEST(Exchange, ServiceSettings) {
   GateWorld world;
   world.serve({{.path = "/a", .adjust = [](Service& s) {

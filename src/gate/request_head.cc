@@ -158,11 +158,9 @@ bool Exchange::add_identity_headers() {
         }
         break;
       case HeaderId::x_forwarded_groups: {
-        std::string_view groups;
-        for (const std::string& group : identity_->groups) {
-          groups = groups.empty() ? std::string_view(group) : scratch_.join(groups, ",", group);
-        }
-        if (!groups.empty()) fits &= add_header("X-Forwarded-Groups", header_safe(groups));
+        if (identity_->groups.empty()) break;
+        std::string_view groups = joined_groups();
+        fits &= !groups.empty() && add_header("X-Forwarded-Groups", groups);
         break;
       }
       default:
@@ -170,6 +168,21 @@ bool Exchange::add_identity_headers() {
     }
   }
   return fits;
+}
+
+// All of them or, where they do not fit, nothing: some of the groups would be another caller. A comma within a
+// name must not make two of it.
+std::string_view Exchange::joined_groups() {
+  size_t size = 0;
+  for (const std::string& group : identity_->groups) size += group.size() + 1;
+  std::span<char> room = scratch_.take(size);
+  if (room.size() < size) return {};
+  char* at = room.data();
+  for (const std::string& group : identity_->groups) {
+    for (char c : group) *at++ = c == ',' || static_cast<uint8_t>(c) < 0x20 || c == 0x7F ? '?' : c;
+    *at++ = ',';
+  }
+  return {room.data(), size - 1};
 }
 
 // A claim may hold anything; in a header it must not end the line or start another.
