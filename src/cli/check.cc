@@ -21,8 +21,9 @@ void check_key_sets(const config::Files& files, const config::GateSettings& gate
   for (const auth::ProviderSpec& provider : gate.providers) {
     if (!provider.jwt || provider.jwt->jwks.file.empty()) continue;
     auto text = files.read(provider.jwt->jwks.file, auth::kKeySetBytesMax);
-    if (!text) continue;
-    auto keys = auth::parse_key_set(*text);
+    if (!text && text.error() == config::FileError::missing) continue;
+    auto keys = text ? auth::parse_key_set(*text)
+                     : std::unexpected(fmt::format("the file {}", config::words_of(text.error())));
     if (keys) continue;
     diagnostics.push_back({.source = provider.source,
                            .key = fmt::format("providers.{}.jwt.jwks", provider.name),

@@ -30,7 +30,9 @@ class FilesWithKeys final : public config::Files {
     if (absent && path != config::kGateFile) return "keys: []\n";
     return text;
   }
-  std::vector<std::string> list(std::string_view folder) const override { return disk_.list(folder); }
+  std::expected<std::vector<std::string>, config::FileError> list(std::string_view folder) const override {
+    return disk_.list(folder);
+  }
   std::optional<std::string> variable(std::string_view name) const override { return disk_.variable(name); }
 
  private:

@@ -14,7 +14,7 @@ LoadedGate load_gate(const Files& files, std::string_view environment) {
 
 std::vector<std::string> list_environments(const Files& files) {
   std::vector<std::string> names;
-  for (const std::string& file : files.list("environments")) {
+  for (const std::string& file : files.list("environments").value_or(std::vector<std::string>{})) {
     if (file.ends_with(".yaml") && !file.starts_with('.') && !file.starts_with('#')) {
       names.push_back(file.substr(0, file.size() - 5));
     }

@@ -122,10 +122,7 @@ class Reader {
   bool read_file(Node& out, EnvironmentValue& value) {
     auto text = files_.read(value.file, kValueFileBytesMax);
     if (!text) {
-      std::string_view why = text.error() == FileError::missing      ? "does not exist"
-                             : text.error() == FileError::unreadable ? "cannot be read"
-                                                                     : "is too large";
-      value.problem = fmt::format("the file `{}` {}", value.file, why);
+      value.problem = fmt::format("the file `{}` {}", value.file, words_of(text.error()));
       return true;
     }
     while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();

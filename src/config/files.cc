@@ -17,7 +17,36 @@ FileIdentity identity_of(const struct stat& status) {
           .size = static_cast<uint64_t>(status.st_size)};
 }
 
+bool is_link(const std::string& path) {
+  struct stat status;
+  return ::lstat(path.c_str(), &status) == 0 && S_ISLNK(status.st_mode);
+}
+
+FileError error_of_open(const std::string& path, int error) {
+  if (error == EACCES || error == EPERM) return FileError::denied;
+  if (error == ENOENT) return is_link(path) ? FileError::dangling_link : FileError::missing;
+  return FileError::unreadable;
+}
+
 }  // namespace
+
+std::string_view words_of(FileError error) {
+  switch (error) {
+    case FileError::missing:
+      return "does not exist";
+    case FileError::dangling_link:
+      return "is a link to a file that does not exist";
+    case FileError::not_a_file:
+      return "is not a regular file";
+    case FileError::denied:
+      return "cannot be read: permission denied";
+    case FileError::unreadable:
+      return "cannot be read";
+    case FileError::too_large:
+      break;
+  }
+  return "is too large";
+}
 
 std::string DiskFiles::absolute(std::string_view path) const {
   if (path.starts_with('/')) return std::string(path);
@@ -26,18 +55,22 @@ std::string DiskFiles::absolute(std::string_view path) const {
 
 std::optional<FileIdentity> DiskFiles::identify(std::string_view path) const {
   struct stat status;
-  if (::stat(absolute(path).c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
-  return identity_of(status);
+  std::string whole = absolute(path);
+  if (::stat(whole.c_str(), &status) == 0) return identity_of(status);
+  int error = errno;
+  if (error == ENOTDIR || error_of_open(whole, error) == FileError::missing) return std::nullopt;
+  return FileIdentity{};
 }
 
 std::expected<std::string, FileError> DiskFiles::read(std::string_view path, size_t bytes_max) const {
   // O_NONBLOCK: a named pipe in the folder must not stop the control thread.
-  int descriptor = ::open(absolute(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (descriptor < 0) return std::unexpected(errno == ENOENT ? FileError::missing : FileError::unreadable);
+  std::string whole = absolute(path);
+  int descriptor = ::open(whole.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor < 0) return std::unexpected(error_of_open(whole, errno));
   struct stat status;
   if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(descriptor);
-    return std::unexpected(FileError::unreadable);
+    return std::unexpected(FileError::not_a_file);
   }
   std::string text;
   std::expected<std::string, FileError> result;
@@ -58,14 +91,16 @@ std::expected<std::string, FileError> DiskFiles::read(std::string_view path, siz
   return text;
 }
 
-std::vector<std::string> DiskFiles::list(std::string_view folder) const {
+std::expected<std::vector<std::string>, FileError> DiskFiles::list(std::string_view folder) const {
   std::vector<std::string> names;
-  DIR* opened = ::opendir(absolute(folder).c_str());
-  if (!opened) return names;
-  while (const dirent* entry = ::readdir(opened)) {
-    if (entry->d_type == DT_DIR) continue;
-    names.emplace_back(entry->d_name);
+  std::string whole = absolute(folder);
+  DIR* opened = ::opendir(whole.c_str());
+  if (!opened) {
+    FileError error = error_of_open(whole, errno);
+    if (error == FileError::missing) return names;
+    return std::unexpected(error);
   }
+  while (const dirent* entry = ::readdir(opened)) names.emplace_back(entry->d_name);
   ::closedir(opened);
   return names;
 }
@@ -90,12 +125,14 @@ void MemoryFiles::set_variable(std::string_view name, std::string_view value) {
 }
 
 std::optional<FileIdentity> MemoryFiles::identify(std::string_view path) const {
+  if (is_denied(path)) return FileIdentity{};
   auto found = files_.find(path);
   if (found == files_.end()) return std::nullopt;
   return FileIdentity{.inode = 1, .modified_ns = found->second.version, .size = found->second.text.size()};
 }
 
 std::expected<std::string, FileError> MemoryFiles::read(std::string_view path, size_t bytes_max) const {
+  if (is_denied(path)) return std::unexpected(FileError::denied);
   auto found = files_.find(path);
   if (found == files_.end()) return std::unexpected(FileError::missing);
   if (found->second.text.size() > bytes_max) return std::unexpected(FileError::too_large);
@@ -103,7 +140,12 @@ std::expected<std::string, FileError> MemoryFiles::read(std::string_view path, s
   return found->second.text;
 }
 
-std::vector<std::string> MemoryFiles::list(std::string_view folder) const {
+bool MemoryFiles::is_denied(std::string_view path) const {
+  return denied_.contains(path) || denied_.contains(path.substr(0, path.rfind('/')));
+}
+
+std::expected<std::vector<std::string>, FileError> MemoryFiles::list(std::string_view folder) const {
+  if (is_denied(folder)) return std::unexpected(FileError::denied);
   std::vector<std::string> names;
   std::string prefix = std::string(folder) + "/";
   for (auto found = files_.lower_bound(prefix); found != files_.end() && found->first.starts_with(prefix);

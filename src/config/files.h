@@ -8,6 +8,7 @@
 #include <expected>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,16 +23,20 @@ struct FileIdentity {
   bool operator==(const FileIdentity&) const = default;
 };
 
-enum class FileError : uint8_t { missing, unreadable, too_large };
+enum class FileError : uint8_t { missing, dangling_link, not_a_file, denied, unreadable, too_large };
+
+// What follows "the file" in a diagnostic.
+std::string_view words_of(FileError error);
 
 class Files {
  public:
   virtual ~Files() = default;
-  // nullopt when there is no such regular file.
+  // nullopt only when nothing is there. What is there and is no readable file has an identity too: a service
+  // whose file cannot be read is broken, not gone.
   virtual std::optional<FileIdentity> identify(std::string_view path) const = 0;
   virtual std::expected<std::string, FileError> read(std::string_view path, size_t bytes_max) const = 0;
-  // Names of what stands directly in a folder, in no order; nothing when it does not exist.
-  virtual std::vector<std::string> list(std::string_view folder) const = 0;
+  // Names of what stands directly in a folder, in no order; none when it does not exist.
+  virtual std::expected<std::vector<std::string>, FileError> list(std::string_view folder) const = 0;
   // An environment variable, for values written as { env: VAR }.
   virtual std::optional<std::string> variable(std::string_view name) const = 0;
 };
@@ -41,7 +46,7 @@ class DiskFiles final : public Files {
   explicit DiskFiles(std::string folder) : folder_(std::move(folder)) {}
   std::optional<FileIdentity> identify(std::string_view path) const override;
   std::expected<std::string, FileError> read(std::string_view path, size_t bytes_max) const override;
-  std::vector<std::string> list(std::string_view folder) const override;
+  std::expected<std::vector<std::string>, FileError> list(std::string_view folder) const override;
   std::optional<std::string> variable(std::string_view name) const override;
   // What a relative path of a setting means.
   std::string absolute(std::string_view path) const;
@@ -55,9 +60,12 @@ class MemoryFiles final : public Files {
   void write(std::string_view path, std::string_view text);
   void remove(std::string_view path);
   void set_variable(std::string_view name, std::string_view value);
+  // From now on reading this file, or listing this folder and reading what stands in it, is not permitted.
+  void deny(std::string_view path) { denied_.insert(std::string(path)); }
+  void permit(std::string_view path) { denied_.erase(std::string(path)); }
   std::optional<FileIdentity> identify(std::string_view path) const override;
   std::expected<std::string, FileError> read(std::string_view path, size_t bytes_max) const override;
-  std::vector<std::string> list(std::string_view folder) const override;
+  std::expected<std::vector<std::string>, FileError> list(std::string_view folder) const override;
   std::optional<std::string> variable(std::string_view name) const override;
   // How often read() was called: tests of the cache count.
   uint64_t reads() const { return reads_; }
@@ -67,7 +75,10 @@ class MemoryFiles final : public Files {
     std::string text;
     int64_t version = 0;
   };
+  bool is_denied(std::string_view path) const;
+
   std::map<std::string, File, std::less<>> files_;
+  std::set<std::string, std::less<>> denied_;
   std::map<std::string, std::string, std::less<>> variables_;
   int64_t version_ = 0;
   mutable uint64_t reads_ = 0;

@@ -115,6 +115,12 @@ std::expected<void, std::string> replace_file(const std::string& path, std::stri
   return {};
 }
 
+std::string hint_about(FileError error) {
+  if (error == FileError::missing) return "`gatehouse keys new` makes it";
+  if (error != FileError::denied) return {};
+  return "give it to the user that the gate runs as; `gatehouse keys new` makes it for its own user alone";
+}
+
 }  // namespace
 
 std::vector<auth::ApiKeySpec> load_keys(const Files& files, std::string_view path, Diagnostics& diagnostics) {
@@ -123,9 +129,8 @@ std::vector<auth::ApiKeySpec> load_keys(const Files& files, std::string_view pat
   if (!text) {
     diagnostics.push_back({.source = {std::make_shared<const std::string>(path), 1, 1},
                            .key = {},
-                           .message = text.error() == FileError::missing ? "the file does not exist"
-                                                                         : "the file cannot be read",
-                           .hint = "`gatehouse keys new` makes it",
+                           .message = fmt::format("the file {}", words_of(text.error())),
+                           .hint = hint_about(text.error()),
                            .line = {}});
     return keys;
   }

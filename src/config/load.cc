@@ -9,18 +9,6 @@
 namespace config {
 namespace {
 
-std::string_view words_of(FileError error) {
-  switch (error) {
-    case FileError::missing:
-      return "does not exist";
-    case FileError::unreadable:
-      return "cannot be read";
-    case FileError::too_large:
-      break;
-  }
-  return "is too large";
-}
-
 // What editors leave beside a file.
 bool is_editor_file(std::string_view name) {
   return name.starts_with('.') || name.starts_with('#') || name.ends_with('~') || name.ends_with(".swp") ||
@@ -39,7 +27,9 @@ Diagnostic file_error(std::string_view path, std::string message, std::string hi
 
 Document parse_document(const std::string& path, ReadText text, Diagnostics& diagnostics) {
   if (text) return parse_yaml(path, std::move(*text), diagnostics);
-  diagnostics.push_back(file_error(path, fmt::format("the file {}", words_of(text.error())), {}));
+  bool too_large = text.error() == FileError::too_large;
+  diagnostics.push_back(file_error(path, fmt::format("the file {}", words_of(text.error())),
+                                   too_large ? fmt::format("{} MiB is the most", kFileBytesMax >> 20) : ""));
   Document document;
   document.file = diagnostics.back().source.file;
   return document;
@@ -56,10 +46,15 @@ bool is_within(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
 
-std::vector<std::string> list_definitions(const Files& files, std::string_view folder,
-                                          Diagnostics& diagnostics) {
+std::optional<std::vector<std::string>> list_definitions(const Files& files, std::string_view folder,
+                                                         Diagnostics& diagnostics) {
+  auto names = files.list(folder);
+  if (!names) {
+    diagnostics.push_back(file_error(folder, fmt::format("the folder {}", words_of(names.error())), {}));
+    return std::nullopt;
+  }
   std::vector<std::string> paths;
-  for (const std::string& name : files.list(folder)) {
+  for (const std::string& name : *names) {
     if (is_editor_file(name)) continue;
     std::string path = fmt::format("{}/{}", folder, name);
     if (name.ends_with(".yml")) {

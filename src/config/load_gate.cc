@@ -121,7 +121,8 @@ std::set<std::string> Loader::State::refresh_environments() {
   environment_diagnostics.clear();
   environment_files.clear();
   environment_usable = false;
-  for (const std::string& path : list_definitions(files, kEnvironmentsFolder, environment_diagnostics)) {
+  auto paths = list_definitions(files, kEnvironmentsFolder, environment_diagnostics);
+  for (const std::string& path : paths.value_or(std::vector<std::string>{})) {
     environment_files.emplace_back(path, files.identify(path));
     Diagnostics syntax;
     Document document = parse_document(path, files.read(path, kFileBytesMax), syntax);

@@ -119,9 +119,14 @@ void Loader::State::list_services() {
     entry.identity.reset();
     entry.text_hash = 0;
   }
-  std::vector<std::string> paths = list_definitions(files, kServicesFolder, listing_diagnostics);
+  auto paths = list_definitions(files, kServicesFolder, listing_diagnostics);
   std::set<std::string, std::less<>> present;
-  for (const std::string& path : paths) {
+  if (!paths) {  // what was there may still be: nothing is taken away on a guess
+    for (const auto& [name, entry] : services) {
+      if (!entry.path.empty()) present.insert(name);
+    }
+  }
+  for (const std::string& path : paths.value_or(std::vector<std::string>{})) {
     std::string name(name_within(path, kServicesFolder));
     auto twin = inlined.find(name);
     if (twin != inlined.end()) {

@@ -85,6 +85,31 @@ TEST_F(Reloading, BrokenIsNamedAndComesBack) {
   EXPECT_TRUE(find(again, "a"));
 }
 
+TEST_F(Reloading, AFileThatMayNotBeReadIsBrokenAndNotGone) {
+  files.deny("services/a.yaml");
+  LoadedGate again = reload({"services/a.yaml"});
+  EXPECT_TRUE(again.loaded());
+  ASSERT_EQ(again.broken.size(), 1U);
+  EXPECT_EQ(again.broken[0].name, "a");
+  EXPECT_EQ(find(again, "b"), find(first, "b"));
+  files.permit("services/a.yaml");
+  EXPECT_TRUE(find(reload({"services/a.yaml"}), "a"));
+}
+
+TEST_F(Reloading, AFolderThatMayNotBeReadTakesNothingAway) {
+  files.deny("services");
+  LoadedGate again = loader.load();
+  EXPECT_TRUE(again.loaded());
+  EXPECT_EQ(again.services, first.services);
+  ASSERT_TRUE(has_errors(again.diagnostics));
+  EXPECT_EQ(format_line(again.diagnostics[0]),
+            "services:1:1: error: the folder cannot be read: permission denied");
+  files.permit("services");
+  again = loader.load();
+  EXPECT_FALSE(has_errors(again.diagnostics));
+  EXPECT_EQ(again.services, first.services);
+}
+
 TEST_F(Reloading, OneValueChangedTouchesItsUsersOnly) {
   files.write("environments/local.yaml", "# a line more\nb: 127.0.0.1:2\na: 127.0.0.1:9\n");
   LoadedGate again = reload({"environments/local.yaml"});

@@ -31,15 +31,15 @@ Document parse_document(const std::string& path, ReadText text, Diagnostics& dia
 std::string_view name_within(std::string_view path, std::string_view folder);
 bool is_within(std::string_view path, std::string_view folder);
 // The paths of a folder's definitions, sorted; a `.yml` is reported.
-std::vector<std::string> list_definitions(const Files& files, std::string_view folder,
-                                          Diagnostics& diagnostics);
+std::optional<std::vector<std::string>> list_definitions(const Files& files, std::string_view folder,
+                                                         Diagnostics& diagnostics);
 
 // One service as last decoded, good or broken.
 struct ServiceEntry {
   std::string path;  // of its file; empty: inline in gatehouse.yaml
   std::optional<FileIdentity> identity;
   size_t text_hash = 0;
-  std::unique_ptr<const Node> inline_node;  // null for a file: 5,000 of these are kept
+  std::unique_ptr<const Node> inline_node;          // null for a file: 5,000 of these are kept
   std::shared_ptr<const ServiceSettings> settings;  // null: broken
   Diagnostics diagnostics;
   std::vector<std::string> used_values;
