@@ -200,11 +200,14 @@ class Bench:
 
     # --- Contenders ---
 
-    def relay(self):
+    def relay(self, name="relay", like=None):
+        """like: a contender whose requests (tokens and all) this relay is sent, to compare the same bytes."""
         port = free_port()
         process = self.start([self.tools / "bench_relay", port, self.origin_port])
         wait_for_port(port)
-        return Contender("relay", process, port)
+        if like:
+            return Contender(name, process, port, script=like.script, headers=like.headers)
+        return Contender(name, process, port)
 
     def nginx(self):
         port, folder = free_port(), self.subfolder("nginx")
@@ -270,7 +273,7 @@ class Bench:
         })
         done = subprocess.run([self.gatehouse, "keys", "new", folder, "--provider", "robots", "--owner", "bench",
                                "--scopes", "read"], capture_output=True, text=True, check=True)
-        key = re.search(r"gh_\w+", done.stdout).group()
+        key = re.search(r"gh_[\w-]+", done.stdout).group()
         return self.run_gate(name, folder, headers=[f"X-Api-Key: {key}"], **options)
 
     def jwt_gate(self, name="gatehouse+jwt", tokens=100, **options):
