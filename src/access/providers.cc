@@ -10,12 +10,18 @@ std::unexpected<base::Error> refuse(const char* why) {
 }
 
 Authentication refused(base::Error error) {
-  return {.outcome = Authentication::Outcome::refused, .identity = nullptr, .error = error};
+  Authentication out;
+  out.outcome = Authentication::Outcome::refused;
+  out.error = error;
+  return out;
 }
 Authentication refused(const char* why) { return refused(refuse(why).error()); }
 
 Authentication caller(IdentityPtr identity) {
-  return {.outcome = Authentication::Outcome::caller, .identity = std::move(identity), .error = {}};
+  Authentication out;
+  out.outcome = Authentication::Outcome::caller;
+  out.identity = std::move(identity);
+  return out;
 }
 
 const KeySet* key_set_of(const Provider& provider, const KeySets& key_sets) {
@@ -118,9 +124,15 @@ Authentication authenticate_token(const AuthenticateInput& input) {
   if (input.credential.text.size() > kTokenBytesMax) return refused("the token is too large");
   crypto::Sha256 digest = crypto::sha256(input.credential.text);
   if (const CachedToken* cached = input.cache.find(digest, input.now)) {
-    if (still_holds(*cached, input)) return caller(cached->identity);
+    if (still_holds(*cached, input)) {
+      Authentication found = caller(cached->identity);
+      found.cache = Authentication::Cache::hit;
+      return found;
+    }
   }
-  return verify_token(input, digest);
+  Authentication verified = verify_token(input, digest);
+  verified.cache = Authentication::Cache::miss;
+  return verified;
 }
 
 }  // namespace

@@ -31,6 +31,7 @@ io::Task<Exchange::Result> Exchange::authenticate() {
                                                        .cache = worker_.tokens(),
                                                        .now = worker_.wall_at(worker_.now()),
                                                        .on_missing_key = on_missing_key});
+    count_cache_use(outcome);
     switch (outcome.outcome) {
       case auth::Authentication::Outcome::nobody:
         co_return Result{};
@@ -47,6 +48,14 @@ io::Task<Exchange::Result> Exchange::authenticate() {
   }
 }
 
+// Once for each token, however often its keys are waited for.
+void Exchange::count_cache_use(const auth::Authentication& outcome) {
+  using Cache = auth::Authentication::Cache;
+  if (outcome.outcome == auth::Authentication::Outcome::needs_keys || outcome.cache == Cache::not_asked) return;
+  worker_.metrics().count(outcome.cache == Cache::hit ? telemetry::Counter::token_cache_hits
+                                                      : telemetry::Counter::token_cache_misses);
+}
+
 Exchange::Result Exchange::refuse_credential(const base::Error& error) {
   record_.verdict = telemetry::Verdict::deny;
   return base::fail(error);
@@ -54,7 +63,7 @@ Exchange::Result Exchange::refuse_credential(const base::Error& error) {
 
 io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {
   uint64_t checks_before = worker_.keys_checks(key_slot);
-  worker_.control().request_keys(key_slot);
+  if (!worker_.ask_for_keys(key_slot)) co_return Result{};  // decided with the keys at hand
   io::Broadcast::Seat seat(worker_.keys_arrived());
   base::Instant deadline = worker_.loop().now() + kKeysPatience;
   while (worker_.keys_checks(key_slot) == checks_before) {

@@ -78,6 +78,7 @@ class Exchange {
 
   // authenticate.cc
   Result refuse_credential(const base::Error& error);
+  void count_cache_use(const auth::Authentication& outcome);
   io::Task<Result> wait_for_keys(uint32_t key_slot);
   bool credential_stands_in(const http::Header& header) const;
 

@@ -2,6 +2,7 @@
 // the answer, in the record, and at the backend.
 #include "gate/exchange.h"
 
+#include "access/test_tokens.h"
 #include "gate/test_world.h"
 
 namespace gate::test {
@@ -249,6 +250,53 @@ TEST(Exchange, AllGroupsArePassedOnOrNone) {
       EXPECT_EQ(world.seen.size(), 0u);
     }
   }
+}
+
+TEST(Exchange, TokensAreCountedAndMadeUpKeysCostTheControlThreadLittle) {
+  GateWorld world;
+  using auth::testing::signing_key;
+  auto providers = auth::testing::compile_one(auth::testing::jwt_provider(
+      "partners", {.file = "", .url = "https://id.partner.example/jwks", .inline_json = ""},
+      {crypto::Algorithm::es256, crypto::Algorithm::es384}));
+  world.serve({{.path = "/a"}}, [&](Snapshot& s) { s.providers = providers; });
+  uint32_t slot = (*providers)[0].key_slot;
+  auto with = [](const std::string& token) { return get("/a/open", "Authorization: Bearer " + token + "\r\n"); };
+  std::string good = auth::testing::sign_token(crypto::Algorithm::es256);
+  std::string unknown = auth::testing::sign_token(crypto::Algorithm::es384);
+
+  Client waiting(world.sim);
+  waiting.send(with(good));
+  world.sim.run_for(base::milliseconds(100));
+  auto keys = auth::parse_key_set(
+      auth::testing::key_set_json({signing_key(crypto::Algorithm::es256).public_jwk()}));
+  ASSERT_TRUE(keys) << keys.error();
+  world.worker->put_keys(slot, *keys);
+  world.worker->keys_checked(slot);
+  ASSERT_TRUE(world.sim.run_until([&] { return has(waiting.received, "200 OK"); }));
+  EXPECT_EQ(world.control.keys_asked, 1);
+  EXPECT_EQ(status_of(world.ask(with(good))), 200);
+  auto value = [&](telemetry::Counter counter) { return world.worker->metrics().value(counter); };
+  EXPECT_EQ(value(telemetry::Counter::token_cache_misses), 1u);
+  EXPECT_EQ(value(telemetry::Counter::token_cache_hits), 1u);
+
+  // The answer just given holds for a while.
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(status_of(world.ask(with(unknown))), 401);
+  EXPECT_EQ(world.control.keys_asked, 1);
+  EXPECT_EQ(value(telemetry::Counter::token_cache_misses), 6u);
+  // Then one question is enough for all who wait.
+  world.sim.run_for(base::seconds(2));
+  std::vector<std::unique_ptr<Client>> many;
+  for (int i = 0; i < 20; ++i) {
+    many.push_back(std::make_unique<Client>(world.sim));
+    many.back()->send(with(unknown));
+  }
+  world.sim.run_for(base::milliseconds(100));
+  EXPECT_EQ(world.control.keys_asked, 2);
+  world.worker->keys_checked(slot);
+  for (auto& client : many) {
+    ASSERT_TRUE(world.sim.run_until([&] { return has(client->received, "401 Unauthorized"); }));
+  }
+  EXPECT_EQ(world.control.keys_asked, 2);
 }
 
 TEST(Exchange, ServiceSettings) {

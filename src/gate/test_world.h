@@ -30,10 +30,11 @@ class SimRandomSource final : public crypto::RandomSource {
 
 class SilentControl final : public ControlPlane {
  public:
-  void request_keys(uint32_t) override {}
+  void request_keys(uint32_t) override { ++keys_asked; }
   void worker_drained(uint32_t) override { drained = true; }
   void wake_log_writer() override {}
   bool drained = false;
+  int keys_asked = 0;
 };
 
 struct Seen {

@@ -19,6 +19,10 @@ telemetry::RequestIdGenerator::Seed random_seed(crypto::RandomSource& random) {
 // When descriptors have run out, accepting waits this long for some to come free.
 constexpr base::Duration kAcceptPause = base::milliseconds(100);
 constexpr base::Duration kHouseInterval = base::seconds(1);
+// An answer about key sets holds this long; shorter than the control thread's own interval between fetches.
+constexpr base::Duration kKeysAnswerHolds = base::seconds(1);
+// A question without an answer, as when its provider went meanwhile, is put again after this long.
+constexpr base::Duration kKeysAskAgain = base::seconds(5);
 
 }  // namespace
 
@@ -164,13 +168,30 @@ void Worker::release_leaving() {
 void Worker::put_keys(uint32_t key_slot, auth::KeySetPtr keys) { key_sets_.put(key_slot, std::move(keys)); }
 
 void Worker::keys_checked(uint32_t key_slot) {
-  if (key_slot >= keys_checks_.size()) keys_checks_.resize(key_slot + 1);
-  ++keys_checks_[key_slot];
+  KeysCheck& check = keys_check(key_slot);
+  ++check.answers;
+  check.asked = {};
+  check.answered = parts_.loop.now();
   keys_arrived_.notify_all();
 }
 
+Worker::KeysCheck& Worker::keys_check(uint32_t key_slot) {
+  if (key_slot >= keys_checks_.size()) keys_checks_.resize(key_slot + 1);
+  return keys_checks_[key_slot];
+}
+
+bool Worker::ask_for_keys(uint32_t key_slot) {
+  KeysCheck& check = keys_check(key_slot);
+  base::Instant now = parts_.loop.now();
+  if (check.answered.reached() && now - check.answered < kKeysAnswerHolds) return false;
+  if (check.asked.reached() && now - check.asked < kKeysAskAgain) return true;
+  check.asked = now;
+  parts_.control.request_keys(key_slot);
+  return true;
+}
+
 uint64_t Worker::keys_checks(uint32_t key_slot) const {
-  return key_slot < keys_checks_.size() ? keys_checks_[key_slot] : 0;
+  return key_slot < keys_checks_.size() ? keys_checks_[key_slot].answers : 0;
 }
 
 void Worker::add_listener(uint32_t number, std::unique_ptr<io::Listener> listener) {

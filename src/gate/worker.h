@@ -103,7 +103,10 @@ class Worker {
   auth::AssertionCache& assertions() { return assertions_; }
   auth::KeySets& key_sets() { return key_sets_; }
   io::Broadcast& keys_arrived() { return keys_arrived_; }
-  uint64_t keys_checks(uint32_t key_slot) const;
+  // Asks the control thread to look for new keys, unless it was just asked or has just answered: key ids can be
+  // made up at will, and must cost it nothing. False: there is no answer to wait for.
+  bool ask_for_keys(uint32_t key_slot);
+  uint64_t keys_checks(uint32_t key_slot) const;  // answers so far
   bool draining() const { return draining_; }
   // The one place an exchange ends in: counts it and writes its line.
   void record(const telemetry::ExchangeRecord& record);
@@ -138,7 +141,13 @@ class Worker {
   auth::TokenCache tokens_;
   auth::AssertionCache assertions_;
   auth::KeySets key_sets_;
-  std::vector<uint64_t> keys_checks_;  // by key slot: answers from the control thread so far
+  struct KeysCheck {
+    uint64_t answers = 0;
+    base::Instant asked;  // when there is no answer yet
+    base::Instant answered;
+  };
+  KeysCheck& keys_check(uint32_t key_slot);
+  std::vector<KeysCheck> keys_checks_;  // by key slot
   io::Broadcast keys_arrived_;
   std::vector<std::shared_ptr<ServiceState>> services_;  // by slot; made at the first request
   // Of services that were removed while exchanges still use them; their series go with the last one.
