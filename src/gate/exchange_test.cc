@@ -155,7 +155,7 @@ TEST(Exchange, WhatTheBackendIsSent) {
       "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Real-Ip: "
       "1.2.3.4\r\n"
       "X-Request-Id: forged\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
-      "Connection: X-Hop, close\r\nX-Hop: 1\r\nTE: trailers\r\nKeep-Alive: 9\r\nX-Mine: kept\r\n";
+      "X-Original-URL: /forged\r\nX-Rewrite-Url: /forged\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nTE: trailers\r\nKeep-Alive: 9\r\nX-Mine: kept\r\n";
   std::string answer =
       world.ask(get("/a/secret/../secret?q=%41", forged + "X-Api-Key: " + world.key + "\r\n"));
   EXPECT_EQ(status_of(answer), 200);
@@ -317,6 +317,20 @@ TEST(Exchange, ServiceSettings) {
   EXPECT_TRUE(has(head, "X-Set: ours\r\n"));
   EXPECT_FALSE(has(answer, "X-Backend"));
   EXPECT_TRUE(has(answer, "X-Added: 1\r\n"));
+}
+
+TEST(Exchange, TrailersDoNotUndoEdits) {
+  GateWorld world;
+  world.serve({{.path = "/a"}, {.path = "/b", .adjust = [](Service& s) {
+                                  s.request_headers.set.push_back({.name = "X-Tenant", .value = "ours"});
+                                }}});
+  std::string body = "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Tenant: theirs\r\nX-Forwarded-User: root\r\n\r\n";
+  world.ask("POST /a/open HTTP/1.1\r\nHost: a\r\n" + body);
+  world.ask("POST /b/open HTTP/1.1\r\nHost: a\r\n" + body);
+  ASSERT_EQ(world.seen.size(), 2u);
+  EXPECT_EQ(world.seen[0].trailers, "X-Tenant: theirs\r\n");
+  EXPECT_EQ(world.seen[1].trailers, "");
+  EXPECT_TRUE(has(world.seen[1].head, "X-Tenant: ours\r\n"));
 }
 
 // The first request leaves a connection behind that the backend closes only as the second arrives on it.

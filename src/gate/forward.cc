@@ -183,6 +183,7 @@ io::Task<> Exchange::upload() {
        .write_patience = service_->response_timeout,
        .progress_bytes = kBodyProgressBytes,
        .bytes_max = service_->body_bytes_max.value_or(UINT64_MAX),
+       .trailers = trailers_behind(service_->request_headers),
        .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
                         "the body did not arrive in time"},
        .write_timeout = {Reason::connection_write_timeout, base::Side::backend, base::Retry::never,

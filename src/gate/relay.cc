@@ -67,7 +67,10 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
     if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
     if (wake == io::Wake::timed_out) co_return base::fail(plan.read_timeout);
   }
-  if (auto finished = plan.to.finish(plan.from.trailers()); !finished) co_return std::unexpected(finished.error());
+  bool passed = plan.trailers == RelayPlan::Trailers::passed;
+  if (auto finished = plan.to.finish(passed ? plan.from.trailers() : std::string_view{}); !finished) {
+    co_return std::unexpected(finished.error());
+  }
   for (;;) {
     auto flushed = plan.to.flush();
     if (!flushed) co_return std::unexpected(flushed.error());

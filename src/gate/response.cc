@@ -21,6 +21,7 @@ io::Task<Exchange::Result> Exchange::relay() {
        .to = client_,
        .read_patience = service_->response_timeout,
        .write_patience = snapshot_->timeouts.send,
+       .trailers = trailers_behind(service_->response_headers),
        .read_timeout = {Reason::connection_read_timeout, base::Side::backend, base::Retry::never,
                         "the backend stopped sending in the middle of its answer"},
        .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,

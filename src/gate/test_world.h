@@ -41,6 +41,7 @@ struct Seen {
   uint8_t backend = 0;
   std::string head;
   std::string body;
+  std::string trailers;
   bool whole = false;  // the body too
 };
 

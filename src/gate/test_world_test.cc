@@ -114,7 +114,10 @@ io::Task<> Backend::read_body(io::Stream& stream, std::string& bytes, Seen& seen
       body += step->data;
       bool nothing = step->consumed == 0;
       bytes.erase(0, step->consumed);
-      if (step->done) break;
+      if (step->done) {
+        seen_[index].trailers = decoder.trailers();
+        break;
+      }
       if (nothing && !co_await fill(stream, bytes)) co_return;
     }
   }

@@ -50,8 +50,10 @@ namespace http {
   X(x_forwarded_prefix, "x-forwarded-prefix")                         \
   X(x_forwarded_proto, "x-forwarded-proto")                           \
   X(x_forwarded_user, "x-forwarded-user")                             \
+  X(x_original_url, "x-original-url")                                 \
   X(x_real_ip, "x-real-ip")                                           \
-  X(x_request_id, "x-request-id")
+  X(x_request_id, "x-request-id")                                     \
+  X(x_rewrite_url, "x-rewrite-url")
 
 enum class HeaderId : uint8_t {
   other,
