@@ -45,7 +45,7 @@ size_t utf8_length(std::string_view text);
 void append_json_escaped(std::string& out, std::string_view text);
 std::string json_quoted(std::string_view text);
 
-// Levenshtein distance; for "did you mean" on short words only.
+// Levenshtein distance, with two neighbours swapped as one slip; for "did you mean" on short words only.
 size_t edit_distance(std::string_view a, std::string_view b);
 // The candidate nearest to word, when it is near enough to be a plausible typo; else empty.
 std::string_view nearest_word(std::string_view word, std::span<const std::string_view> candidates);

@@ -123,6 +123,9 @@ TEST(Bytes, FindsTheNearestWord) {
   EXPECT_EQ(edit_distance("", "abc"), 3u);
   EXPECT_EQ(edit_distance("abc", "abc"), 0u);
   constexpr std::string_view kWords[] = {"match", "forward", "access", "tests", "headers", "limits"};
+  EXPECT_EQ(edit_distance("mtach", "match"), 1u);  // two letters swapped are one slip
+  EXPECT_EQ(edit_distance("ca", "abc"), 3u);
+  EXPECT_EQ(nearest_word("mtach", kWords), "match");
   EXPECT_EQ(nearest_word("acess", kWords), "access");
   EXPECT_EQ(nearest_word("forwards", kWords), "forward");
   EXPECT_EQ(nearest_word("test", kWords), "tests");

@@ -18,6 +18,11 @@ bool is_method(std::string_view word) {
          std::ranges::all_of(word, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
 }
 
+bool is_method_in_small_letters(std::string_view word) {
+  constexpr std::string_view kWords[] = {"get", "head", "post", "put", "patch", "delete", "options"};
+  return std::ranges::find(kWords, word) != std::end(kWords);
+}
+
 // [DIR] [METHOD] URL: a word in capitals is a method.
 Read read_words(ExplainOptions& options, control::RequestToDecide& request) {
   std::vector<std::string> words = options.words;
@@ -33,6 +38,11 @@ Read read_words(ExplainOptions& options, control::RequestToDecide& request) {
         fmt::format("`{}` is not a method; methods are written in capitals", words.back()));
   }
   if (!words.empty()) options.dir = words.front();
+  if (is_method_in_small_letters(options.dir)) {
+    return std::unexpected(
+        fmt::format("`{0}` is not a method; methods are written in capitals (a folder of that name is ./{0})",
+                    options.dir));
+  }
   return read_url(url, request);
 }
 
@@ -138,6 +148,9 @@ std::string as_text(const control::RequestToDecide& request, const control::Deci
     out += decision.trace.steps.empty() ? "rules    none\n" : "rules    (* matched)\n" + rule_table(decision);
   }
   out += "verdict  " + verdict_text(decision) + "\n";
+  if (decision.service == nullptr && request.authority.empty()) {
+    out += "hint     no host was named, and services may be at one: write http://HOST/PATH\n";
+  }
   if (const auth::Rule* observed = decision.verdict.observed) {
     out += fmt::format("observed \"{}\" at {} would {} it\n", observed->name(), decision.place_of(*observed),
                        observed->effect() == auth::Effect::allow ? "allow" : "deny");

@@ -44,8 +44,8 @@ struct KeysFile {
   std::vector<auth::ApiKeySpec> keys;
 };
 
-// The file of the provider that options name. The status to end with, when there is none; the reason was said
-// then.
+// The file of the provider that options name, or of the only one there is. The status to end with, when there
+// is none; the reason was said then.
 std::expected<KeysFile, int> find_keys_file(const KeysOptions& options) {
   config::DiskFiles disk(options.dir);
   if (!is_gate(disk)) return std::unexpected(refuse_to_run(no_gate_in(options.dir)));
@@ -56,18 +56,29 @@ std::expected<KeysFile, int> find_keys_file(const KeysOptions& options) {
     print_diagnostics(loaded.diagnostics);
     return std::unexpected(refuse_to_run("the gate is broken, so that its providers are not known"));
   }
-  std::string known;
+  std::vector<const auth::ProviderSpec*> with_keys;
   for (const auth::ProviderSpec& provider : loaded.gate->providers) {
-    if (!provider.api_keys) continue;
-    if (provider.name == options.provider) {
-      return KeysFile{.path = disk.absolute(provider.api_keys->file), .keys = provider.api_keys->keys};
+    if (provider.api_keys) with_keys.push_back(&provider);
+  }
+  if (with_keys.empty()) {
+    return std::unexpected(
+        refuse_to_run("the gate has no provider of API keys; write `providers: { robots: { api_keys: { file: "
+                      "keys.yaml } } }` in gatehouse.yaml"));
+  }
+  bool only_one = options.provider.empty() && with_keys.size() == 1;
+  std::string known;
+  for (const auth::ProviderSpec* provider : with_keys) {
+    if (only_one || provider->name == options.provider) {
+      return KeysFile{.path = disk.absolute(provider->api_keys->file), .keys = provider->api_keys->keys};
     }
-    known += (known.empty() ? "" : ", ") + provider.name;
+    known += (known.empty() ? "" : ", ") + provider->name;
+  }
+  if (options.provider.empty()) {
+    return std::unexpected(
+        refuse_to_run("several providers have API keys; say which by --provider: " + known));
   }
   return std::unexpected(refuse_to_run(
-      fmt::format("there is no provider of API keys called `{}`; {}", options.provider,
-                  known.empty() ? "write `providers: { robots: { api_keys: { file: keys.yaml } } }`"
-                                : "there are: " + known)));
+      fmt::format("there is no provider of API keys called `{}`; there are: {}", options.provider, known)));
 }
 
 std::vector<std::string> split_list(std::string_view text) {

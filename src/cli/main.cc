@@ -2,9 +2,9 @@
 // work in the file of its name. Exit status: 0 good, 1 the answer is no, 2 wrong usage or it could not run.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,6 +15,7 @@
 #include "cli/run.h"
 #include "cli/schema.h"
 #include "cli/test.h"
+#include "cli/usage.h"
 
 namespace {
 
@@ -68,8 +69,8 @@ Keys stand as digests in the file that the provider's `api_keys` names.
 
 Examples:
   KEY=$(gatehouse keys new --provider robots --owner nightly-export --scopes orders:read --expires 90d)
-  gatehouse keys list gate/ --provider robots
-  gatehouse keys revoke --provider robots k_7f3a91c2)";
+  gatehouse keys list gate/
+  gatehouse keys revoke k_7f3a91c2)";
 
 constexpr const char* kKeysNewExamples = R"(
 Standard output holds the key and nothing else.
@@ -78,12 +79,13 @@ Example:
   KEY=$(gatehouse keys new gate/ --provider robots --owner nightly-export --scopes a,b --groups g --expires 90d))";
 
 constexpr const char* kKeysListExamples = R"(
-Example:
-  gatehouse keys list gate/ --provider robots)";
+Examples:
+  gatehouse keys list gate/
+  gatehouse keys list gate/ --provider robots      where several providers have keys)";
 
 constexpr const char* kKeysRevokeExamples = R"(
 Example:
-  gatehouse keys revoke gate/ --provider robots k_7f3a91c2)";
+  gatehouse keys revoke gate/ k_7f3a91c2)";
 
 constexpr const char* kSchemaExamples = R"(
 Prints a JSON Schema (2020-12), from the same tables that files are read with.
@@ -120,6 +122,14 @@ struct CommandLine {
 std::string default_environment() {
   const char* named = std::getenv("GATEHOUSE_ENV");
   return named != nullptr && *named != '\0' ? named : "local";
+}
+
+// Empty when text is a percentage.
+std::string percentage_problem(const std::string& text) {
+  char* end = nullptr;
+  double value = std::strtod(text.c_str(), &end);
+  bool good = end != text.c_str() && *end == '\0' && value >= 0 && value <= 100;
+  return good ? "" : "`" + text + "` is not a number from 0 to 100";
 }
 
 // For commands whose words are told apart by us: CLI11 would call all of them by one name.
@@ -185,7 +195,7 @@ void add_test(CLI::App& app, CommandLine& line) {
       ->add_option("--min-coverage", line.test.min_coverage,
                    "Fail when fewer of the rules are reached, in per cent")
       ->type_name("PCT")
-      ->check(CLI::Range(0.0, 100.0));
+      ->check(CLI::Validator(percentage_problem, ""));
   add_json(*command, line.test.output);
   command->callback([&line] { line.status = cli::test_command(line.test); });
 }
@@ -217,15 +227,14 @@ void add_explain(CLI::App& app, CommandLine& line) {
 
 void add_provider(CLI::App& command, cli::KeysOptions& options) {
   add_env(command, options.env);
-  command.add_option("--provider", options.provider, "The provider of API keys")
-      ->type_name("NAME")
-      ->required();
+  command.add_option("--provider", options.provider, "The provider of API keys, when there are several")
+      ->type_name("NAME");
   add_json(command, options.output);
 }
 
 void add_keys(CLI::App& app, CommandLine& line) {
   CLI::App* command = add_command(app, "keys", "Make, list and revoke API keys", kKeysExamples);
-  command->require_subcommand(1);
+  command->require_subcommand(1, 1);
   cli::KeysOptions& options = line.keys;
   options.env = default_environment();
 
@@ -257,7 +266,7 @@ void add_keys(CLI::App& app, CommandLine& line) {
 
 void add_rest(CLI::App& app, CommandLine& line) {
   CLI::App* schema = add_command(app, "schema", "Print the JSON Schema of a kind of file", kSchemaExamples);
-  schema->add_option("KIND", line.schema_kind, "gate, service, environment or keys")->required();
+  schema->add_option("gate|service|environment|keys", line.schema_kind, "The kind of file")->required();
   schema->add_flag_callback("--json", [] {}, "A schema is JSON anyway");
   schema->callback([&line] { line.status = cli::schema_command(line.schema_kind); });
 
@@ -276,6 +285,39 @@ void add_rest(CLI::App& app, CommandLine& line) {
   version->callback([&line] { line.status = cli::version_command(line.version_output); });
 }
 
+// The command that was being read when the words ended or went wrong.
+const CLI::App* innermost(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  return at;
+}
+
+std::string problem_of(const CLI::ParseError& error) {
+  std::string problem = error.what();
+  bool lacks_value = dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr;
+  return lacks_value ? problem.substr(0, problem.find(':')) + " needs a value" : problem;
+}
+
+cli::WrongUsage wrong_usage(const CLI::App& app, const CLI::ParseError& error) {
+  const CLI::App* command = innermost(app);
+  cli::WrongUsage wrong{.problem = problem_of(error)};
+  for (const CLI::App* at = command; at != &app; at = at->get_parent()) {
+    wrong.command = at->get_name() + (wrong.command.empty() ? "" : " ") + wrong.command;
+  }
+  std::string name = "gatehouse" + (wrong.command.empty() ? "" : " " + wrong.command);
+  wrong.usage = dynamic_cast<const CLI::Formatter&>(*command->get_formatter()).make_usage(command, name);
+  while (wrong.usage.ends_with('\n')) wrong.usage.pop_back();
+  if (std::vector<std::string> extras = app.remaining(true); !extras.empty())
+    wrong.unknown_word = extras.front();
+  for (const CLI::Option* option : command->get_options()) {
+    if (!option->get_lnames().empty()) wrong.known_options.push_back("--" + option->get_lnames().front());
+  }
+  for (const CLI::App* below : command->get_subcommands([](const CLI::App*) { return true; })) {
+    wrong.known_commands.push_back(below->get_name());
+  }
+  return wrong;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -283,6 +325,7 @@ int main(int argc, char** argv) {
                "gatehouse");
   app.footer(kExamples + 1);
   app.require_subcommand(0, 1);
+  app.set_version_flag("--version", cli::version_text());
   CommandLine line;
   add_run(app, line);
   add_check(app, line);
@@ -291,11 +334,13 @@ int main(int argc, char** argv) {
   add_keys(app, line);
   add_rest(app, line);
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = cli::with_help_as_option({argv + 1, argv + argc});
+    std::ranges::reverse(words);  // as CLI11 takes them
+    app.parse(words);
   } catch (const CLI::Success& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    app.exit(error);
+    cli::complain(cli::describe(wrong_usage(app, error)));
     return cli::kCannotRun;
   }
   if (app.get_subcommands().empty()) cli::complain(app.help());

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "cli/gate_source.h"
 #include "control/server.h"
 #include "io/clock.h"
 #include "io/epoll.h"
@@ -13,6 +14,7 @@
 namespace cli {
 
 int run_command(const RunOptions& options) {
+  if (!is_gate(config::DiskFiles(options.dir))) return refuse_to_run(no_gate_in(options.dir));
   // Standard output is the access log's.
   auto log = spdlog::stderr_color_mt("gatehouse");
   log->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%l%$ %v");
@@ -26,8 +28,8 @@ int run_command(const RunOptions& options) {
     return 2;
   }
   io::Loop loop(io::system_clock(), *poller);
-  control::Server server(loop,
-                         {.folder = folder.string(), .environment = options.env, .ready_file = options.ready_file});
+  control::Server server(
+      loop, {.folder = folder.string(), .environment = options.env, .ready_file = options.ready_file});
   return server.run();
 }
 

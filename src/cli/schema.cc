@@ -9,7 +9,8 @@
 namespace cli {
 namespace {
 
-#ifdef NDEBUG
+// By the optimiser and not by NDEBUG: release builds keep their checks.
+#ifdef __OPTIMIZE__
 constexpr std::string_view kBuild = "release";
 #else
 constexpr std::string_view kBuild = "debug";
@@ -28,6 +29,11 @@ int schema_command(const std::string& kind) {
   return kGood;
 }
 
+std::string version_text() {
+  return fmt::format("gatehouse {} ({}, {})\nclang {}\n{}", control::kVersion, control::kRevision, kBuild,
+                     __clang_version__, crypto::library_version());
+}
+
 int version_command(Output output) {
   if (output == Output::json) {
     JsonText json;
@@ -36,8 +42,7 @@ int version_command(Output output) {
     json.key("openssl").text(crypto::library_version()).close('}');
     print(json.str() + "\n");
   } else {
-    print(fmt::format("gatehouse {} ({}, {})\nclang {}\n{}\n", control::kVersion, control::kRevision, kBuild,
-                      __clang_version__, crypto::library_version()));
+    print(version_text() + "\n");
   }
   return kGood;
 }

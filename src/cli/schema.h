@@ -8,6 +8,7 @@
 namespace cli {
 
 int schema_command(const std::string& kind);
+std::string version_text();
 int version_command(Output output);
 
 }  // namespace cli

@@ -266,6 +266,47 @@ def test_wrong_usage(arguments):
     assert done.stderr and not done.stdout.startswith("{")
 
 
+@pytest.mark.parametrize("arguments, said", [
+    (["chekc"], "did you mean `check`?"),
+    (["keys", "nwe"], "did you mean `new`?"),
+    (["run", "--evn", "x"], "gatehouse run: there is no option `--evn`; did you mean `--env`?"),
+    (["keys", "new", "--owner"], "--owner needs a value"),
+    (["test", "--min-coverage", "lots"], "from 0 to 100"),
+    (["explain", "get", "http://api.example.com/"], "in capitals"),
+    (["run", "/no/such/folder"], "there is no folder /no/such/folder"),
+])
+def test_wrong_usage_names_what_is_wrong(arguments, said):
+    done = run_command(*arguments)
+    assert done.returncode == 2 and said in done.stderr, done
+
+
+def test_keys_of_the_only_provider_need_no_name(folder):
+    write_files(folder, {"gatehouse.yaml": "listen: [{ address: \":8080\" }]\nproviders:\n"
+                                           "  robots: { api_keys: { file: keys.yaml } }\n"})
+    made = run_command("keys", "new", folder, "--owner", "me")
+    assert made.returncode == 0 and made.stdout.startswith("gh_"), made
+    assert "me" in run_command("keys", "list", folder).stdout
+    write_files(folder, {"gatehouse.yaml": "listen: [{ address: \":8080\" }]\nproviders:\n"
+                                           "  robots: { api_keys: { file: keys.yaml } }\n"
+                                           "  others: { api_keys: { file: other-keys.yaml } }\n"})
+    unclear = run_command("keys", "list", folder)
+    assert unclear.returncode == 2 and "robots" in unclear.stderr and "others" in unclear.stderr, unclear
+
+
+@pytest.mark.parametrize("arguments", [["help"], ["help", "run"], ["--version"]])
+def test_habits_of_other_commands_work(arguments):
+    assert run_command(*arguments).returncode == 0
+
+
+def test_what_is_no_readable_file_is_told(folder):
+    (folder / "services/folder.yaml").mkdir()
+    (folder / "services/link.yaml").symlink_to("/no/such/file")
+    done = run_command("check", folder)
+    assert done.returncode == 1
+    assert "services/folder.yaml:1:1: error: the file is not a regular file" in done.stderr
+    assert "services/link.yaml:1:1: error: the file is a link to a file that does not exist" in done.stderr
+
+
 def test_unknown_environment(folder):
     done = run_command("check", folder, "--env", "nowhere")
     assert done.returncode in (1, 2) and "nowhere" in done.stderr + done.stdout
