@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <csignal>
 #include <cstring>
 
 #include "io/clock.h"
@@ -18,6 +20,16 @@ namespace {
 constexpr int kIntervalMs = 50;
 constexpr size_t kWakeBacklog = 256 * 1024;
 constexpr int64_t kRenameInterval = 500'000'000;
+constexpr auto kStopPatience = std::chrono::seconds(2);
+constexpr auto kStopLook = std::chrono::milliseconds(5);
+constexpr int kInterrupt = SIGUSR1;
+
+// Only so that a write that blocks comes back; there is no other way out of one to a pipe.
+void install_interrupt() {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};
+  sigaction(kInterrupt, &action, nullptr);
+}
 
 int open_for_append(const std::string& path) {
   return open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
@@ -35,6 +47,7 @@ LogWriter::~LogWriter() {
 }
 
 void LogWriter::start() {
+  install_interrupt();
   thread_ = std::thread([this] { run(); });
 }
 
@@ -42,6 +55,13 @@ void LogWriter::stop() {
   if (!thread_.joinable()) return;
   stopping_.store(true, std::memory_order_release);
   wake();
+  auto deadline = std::chrono::steady_clock::now() + kStopPatience;
+  while (!ended_.load(std::memory_order_acquire)) {
+    std::this_thread::sleep_for(kStopLook);
+    if (std::chrono::steady_clock::now() < deadline) continue;
+    gave_up_.store(true, std::memory_order_release);
+    pthread_kill(thread_.native_handle(), kInterrupt);  // again and again: one may come just before a write
+  }
   thread_.join();
 }
 
@@ -93,7 +113,10 @@ void LogWriter::run() {
     follow_rename();
     while (write_waiting()) {
     }
-    if (last) return;
+    if (last) {
+      ended_.store(true, std::memory_order_release);
+      return;
+    }
     bool waiting = false;
     for (telemetry::LogRing* ring : rings_) waiting |= !ring->request_wake(kWakeBacklog);
     if (waiting) continue;
@@ -118,7 +141,7 @@ bool LogWriter::write_waiting() {
 }
 
 void LogWriter::write_all(std::span<const char> bytes) {
-  while (!bytes.empty()) {
+  while (!bytes.empty() && !gave_up_.load(std::memory_order_acquire)) {
     ssize_t written = write(target_.fd, bytes.data(), bytes.size());
     if (written > 0) {
       bytes = bytes.subspan(static_cast<size_t>(written));

@@ -26,7 +26,8 @@ class LogWriter {
   // Before start().
   void add_ring(telemetry::LogRing& ring) { rings_.push_back(&ring); }
   void start();
-  // Writes what is waiting and ends the thread; the rings may go afterwards.
+  // Writes what is waiting and ends the thread; the rings may go afterwards. A reader that takes nothing for
+  // kStopPatience does not keep the process: what it has not taken is lost.
   void stop();
 
   // Any thread. Lines wait.
@@ -50,6 +51,8 @@ class LogWriter {
   std::vector<telemetry::LogRing*> rings_;
   int wake_fd_;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> gave_up_{false};  // nothing is written any more
+  std::atomic<bool> ended_{false};
   std::atomic<uint64_t> bytes_lost_{0};
   std::mutex mutex_;
   std::optional<Target> next_;  // guarded by mutex_

@@ -81,6 +81,8 @@ Server::~Server() {
 
 int Server::run() {
   raise_descriptor_limit();
+  // Whoever reads the access log or the messages may go; so may an issuer in the middle of a fetch.
+  std::signal(SIGPIPE, SIG_IGN);
   signals_ = io::SignalListener::make(loop_);  // before any thread, so that all have the signals blocked
   if (signals_ == nullptr || !start()) return 2;
   tasks_.spawn(deliver_mail());

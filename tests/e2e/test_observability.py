@@ -3,12 +3,14 @@ itself, which all name the same reason."""
 
 import datetime
 import json
+import os
 import re
 
 import pytest
 
 import wire
 from backend import unused_port
+from conftest import GATE_FILE, OPEN_SERVICE
 from gate import wait_until
 
 KEYS = {"time", "id", "generation", "client", "listener", "method", "host", "path", "service", "route", "identity",
@@ -149,3 +151,17 @@ def test_what_clients_send_cannot_forge_a_record(open_gate, value):
     if answer.status == 200:
         assert open_gate.record(answer)["verdict"] == "allow"
         assert len(open_gate.records()) == 1
+
+
+def test_a_log_reader_that_leaves_takes_nobody_with_it(make_gate, backend):
+    gate = make_gate({"gatehouse.yaml": GATE_FILE.replace("{ file: access.log }", "stdout"),
+                      "services/hello.yaml": OPEN_SERVICE}, [backend], local={"hello": f'["{backend.address}"]'},
+                     start=False, balance=False)
+    os.mkfifo(gate.stdout)
+    reader = os.open(gate.stdout, os.O_RDONLY | os.O_NONBLOCK)
+    gate.start()
+    os.close(reader)
+    for _ in range(3):
+        assert gate.get("/").status == 200
+    gate.admin("/metrics")
+    gate.stop()

@@ -262,3 +262,12 @@ def test_access_log_survives_rename(two):
     (two.folder / "access.log").rename(two.folder / "access.log.1")
     wait_until(lambda: two.get("/a").status == 200 and (two.folder / "access.log").exists()
                and (two.folder / "access.log").stat().st_size > 0, "the new log")
+
+
+def test_new_backends_replace_the_old_before_their_name_is_known(make_gate, backend):
+    gate = make_gate({"services/a.yaml": service("a")}, [backend], local={"a": f'["{backend.address}"]'})
+    assert gate.get("/a").status == 200
+    gate.write("services/a.yaml", service("a", "other") + "forward: { to: nobody.invalid:9001, connect_timeout: 1s }\n")
+    wait_until(lambda: rule_of(gate, "/a") == "other", "the new definition")
+    assert gate.get("/a").status in (502, 504)
+    assert gate.last_record()["reason"] in ("dns_error", "dns_timeout")
