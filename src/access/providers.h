@@ -71,8 +71,8 @@ enum class OnMissingKey : uint8_t { ask, refuse };
 
 struct Authentication {
   enum class Outcome : uint8_t { nobody, caller, refused, needs_keys } outcome = Outcome::nobody;
-  IdentityPtr identity;   // caller
-  base::Error error;      // refused: credential_invalid or key_set_unavailable
+  IdentityPtr identity;  // caller
+  base::Error error;     // refused: credential_invalid or key_set_unavailable
   // Whether the token was found verified; not_asked for what is never kept, such as an API key.
   enum class Cache : uint8_t { not_asked, hit, miss } cache = Cache::not_asked;
   uint32_t provider = 0;  // needs_keys: index; its key_slot names the set to fetch

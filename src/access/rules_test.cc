@@ -117,18 +117,25 @@ TEST(Rules, MethodsAndPaths) {
 }
 
 TEST(Rules, ADenyHoldsHoweverThePathIsSpelt) {
-  auto rules = rules_of(allow({.who = anyone(), .on = {{{"*"}, "/v1/**"}}}),
-                        allow({.who = anyone(), .on = {{{"*"}, "/exact:only"}}}),
-                        deny({.who = anyone(), .on = {{{"*"}, "/v1/{kind}/all:export"}, {{"*"}, "/v1/me%40home"}}}));
+  auto rules =
+      rules_of(allow({.who = anyone(), .on = {{{"*"}, "/v1/**"}}}),
+               allow({.who = anyone(), .on = {{{"*"}, "/exact:only"}}}),
+               deny({.who = anyone(), .on = {{{"*"}, "/v1/{kind}/all:export"}, {{"*"}, "/v1/me%40home"}}}));
   struct {
     const char* path;
     bool allowed;
-  } cases[] = {{"/v1/users/all:export", false},     {"/v1/users/all%3Aexport", false},
-               {"/v1/users/all%3Aexport/x", false}, {"/v1/us%3Aers/all%3Aexport", false},
-               {"/v1/me%40home", false},            {"/v1/me@home", false},
-               {"/v1/users/all:exports", true},     {"/v1/users/all%3Aexports", true},
-               {"/v1/users/all%3A", true},          {"/v1/users%2Fall:export", true},
-               {"/exact:only", true},               {"/exact%3Aonly", false}};
+  } cases[] = {{"/v1/users/all:export", false},
+               {"/v1/users/all%3Aexport", false},
+               {"/v1/users/all%3Aexport/x", false},
+               {"/v1/us%3Aers/all%3Aexport", false},
+               {"/v1/me%40home", false},
+               {"/v1/me@home", false},
+               {"/v1/users/all:exports", true},
+               {"/v1/users/all%3Aexports", true},
+               {"/v1/users/all%3A", true},
+               {"/v1/users%2Fall:export", true},
+               {"/exact:only", true},
+               {"/exact%3Aonly", false}};
   for (const auto& c : cases) EXPECT_EQ(check(*rules, "GET", c.path, nullptr).allowed, c.allowed) << c.path;
 }
 

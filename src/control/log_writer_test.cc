@@ -1,5 +1,5 @@
-// The access log's writer against what may stand at its other end: a file that is renamed, a reader that does not
-// read, and one that has gone.
+// The access log's writer against what may stand at its other end: a file that is renamed, a reader that does
+// not read, and one that has gone.
 #include "control/log_writer.h"
 
 #include <fcntl.h>

@@ -155,7 +155,8 @@ TEST(Exchange, WhatTheBackendIsSent) {
       "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Real-Ip: "
       "1.2.3.4\r\n"
       "X-Request-Id: forged\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
-      "X-Original-URL: /forged\r\nX-Rewrite-Url: /forged\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nTE: trailers\r\nKeep-Alive: 9\r\nX-Mine: kept\r\n";
+      "X-Original-URL: /forged\r\nX-Rewrite-Url: /forged\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nTE: "
+      "trailers\r\nKeep-Alive: 9\r\nX-Mine: kept\r\n";
   std::string answer =
       world.ask(get("/a/secret/../secret?q=%41", forged + "X-Api-Key: " + world.key + "\r\n"));
   EXPECT_EQ(status_of(answer), 200);
@@ -212,9 +213,8 @@ TEST(Exchange, WhatATrustedProxyDoesNotSayIsNotMadeUp) {
                {"", 200, "10.0.0.2"}};
   for (const auto& c : cases) {
     GateWorld world;
-    world.serve({{.path = "/a"}}, [](Snapshot& s) {
-      s.listeners[0].trusted_proxies = {*base::parse_network("10.0.0.0/24")};
-    });
+    world.serve({{.path = "/a"}},
+                [](Snapshot& s) { s.listeners[0].trusted_proxies = {*base::parse_network("10.0.0.0/24")}; });
     EXPECT_EQ(status_of(world.ask(get("/a/open", c.header))), c.status) << c.header;
     auto records = world.records();
     ASSERT_EQ(records.size(), 1u);
@@ -230,7 +230,8 @@ TEST(Exchange, AllGroupsArePassedOnOrNone) {
     robots.name = "robots";
     robots.api_keys.emplace();
     std::vector<std::string> groups{"ops,admins", "line\nend"};
-    while (groups.size() < many) groups.push_back("group-" + std::string(80, 'g') + std::to_string(groups.size()));
+    while (groups.size() < many)
+      groups.push_back("group-" + std::string(80, 'g') + std::to_string(groups.size()));
     robots.api_keys->keys.push_back({.id = "k1",
                                      .digest = auth::api_key_digest(world.key),
                                      .owner = "crawler",
@@ -244,7 +245,8 @@ TEST(Exchange, AllGroupsArePassedOnOrNone) {
     std::string answer = world.ask(get("/a/secret", "X-Api-Key: " + world.key + "\r\n"));
     if (many < 10) {
       ASSERT_EQ(world.seen.size(), 1u) << answer;
-      EXPECT_TRUE(has(world.seen[0].head, "X-Forwarded-Groups: ops?admins,line?end,group-")) << world.seen[0].head;
+      EXPECT_TRUE(has(world.seen[0].head, "X-Forwarded-Groups: ops?admins,line?end,group-"))
+          << world.seen[0].head;
     } else {
       EXPECT_EQ(status_of(answer), 431);
       EXPECT_EQ(world.seen.size(), 0u);
@@ -260,15 +262,17 @@ TEST(Exchange, TokensAreCountedAndMadeUpKeysCostTheControlThreadLittle) {
       {crypto::Algorithm::es256, crypto::Algorithm::es384}));
   world.serve({{.path = "/a"}}, [&](Snapshot& s) { s.providers = providers; });
   uint32_t slot = (*providers)[0].key_slot;
-  auto with = [](const std::string& token) { return get("/a/open", "Authorization: Bearer " + token + "\r\n"); };
+  auto with = [](const std::string& token) {
+    return get("/a/open", "Authorization: Bearer " + token + "\r\n");
+  };
   std::string good = auth::testing::sign_token(crypto::Algorithm::es256);
   std::string unknown = auth::testing::sign_token(crypto::Algorithm::es384);
 
   Client waiting(world.sim);
   waiting.send(with(good));
   world.sim.run_for(base::milliseconds(100));
-  auto keys = auth::parse_key_set(
-      auth::testing::key_set_json({signing_key(crypto::Algorithm::es256).public_jwk()}));
+  auto keys =
+      auth::parse_key_set(auth::testing::key_set_json({signing_key(crypto::Algorithm::es256).public_jwk()}));
   ASSERT_TRUE(keys) << keys.error();
   world.worker->put_keys(slot, *keys);
   world.worker->keys_checked(slot);
@@ -324,7 +328,8 @@ TEST(Exchange, TrailersDoNotUndoEdits) {
   world.serve({{.path = "/a"}, {.path = "/b", .adjust = [](Service& s) {
                                   s.request_headers.set.push_back({.name = "X-Tenant", .value = "ours"});
                                 }}});
-  std::string body = "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Tenant: theirs\r\nX-Forwarded-User: root\r\n\r\n";
+  std::string body =
+      "Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Tenant: theirs\r\nX-Forwarded-User: root\r\n\r\n";
   world.ask("POST /a/open HTTP/1.1\r\nHost: a\r\n" + body);
   world.ask("POST /b/open HTTP/1.1\r\nHost: a\r\n" + body);
   ASSERT_EQ(world.seen.size(), 2u);
