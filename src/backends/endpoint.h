@@ -1,5 +1,5 @@
-// Where a service's backends are, resolved. Made by control/ (from literal addresses and from names), read by the
-// workers' pools; immutable and shared.
+// Where a service's backends are, resolved. Made by control/ (from literal addresses and from names), read by
+// the workers' pools; immutable and shared.
 #pragma once
 
 #include <memory>

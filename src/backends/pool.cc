@@ -28,8 +28,8 @@ void Lease::swap(Lease& other) noexcept {
 
 void Lease::give_back(base::Instant now) {
   const PoolLimits& limits = pool_->limits_;
-  bool keep = connection_->http.reusable() && !state_->removed && now - connection_->opened < limits.age_max &&
-              state_->idle_count < limits.idle_connections_max;
+  bool keep = connection_->http.reusable() && !state_->removed &&
+              now - connection_->opened < limits.age_max && state_->idle_count < limits.idle_connections_max;
   if (!keep) {
     Lease ended(std::move(*this));
     return;
@@ -53,9 +53,8 @@ void Pool::set_endpoints(EndpointListPtr endpoints) {
   std::vector<std::shared_ptr<EndpointState>> next;
   next.reserve(source_->size());
   for (const Endpoint& endpoint : *source_) {
-    auto same = std::ranges::find_if(endpoints_, [&](const auto& state) {
-      return state != nullptr && state->endpoint == endpoint;
-    });
+    auto same = std::ranges::find_if(
+        endpoints_, [&](const auto& state) { return state != nullptr && state->endpoint == endpoint; });
     if (same != endpoints_.end()) {
       next.push_back(std::move(*same));
     } else {
@@ -79,7 +78,8 @@ std::shared_ptr<EndpointState> Pool::choose(uint64_t random, const EndpointState
   if (second >= first) ++second;
   if (endpoints_[first].get() == avoid) return endpoints_[second];
   if (endpoints_[second].get() == avoid) return endpoints_[first];
-  return endpoints_[first]->in_flight <= endpoints_[second]->in_flight ? endpoints_[first] : endpoints_[second];
+  return endpoints_[first]->in_flight <= endpoints_[second]->in_flight ? endpoints_[first]
+                                                                       : endpoints_[second];
 }
 
 Lease Pool::claim(std::shared_ptr<EndpointState> state, base::Instant now, Idle idle) {

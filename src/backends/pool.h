@@ -1,5 +1,6 @@
-// One worker's connections to one service's endpoints: who takes the next request, and idle connections kept for
-// it. Belongs to the worker, not to a snapshot: it survives reloads, and endpoints that stay keep their connections.
+// One worker's connections to one service's endpoints: who takes the next request, and idle connections kept
+// for it. Belongs to the worker, not to a snapshot: it survives reloads, and endpoints that stay keep their
+// connections.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,7 @@ namespace backends {
 struct PoolLimits {
   base::Duration idle_max = base::seconds(55);  // just under the minute after which many servers close
   base::Duration age_max = base::seconds(3600);
-  uint32_t idle_connections_max = 512;          // for each endpoint
+  uint32_t idle_connections_max = 512;  // for each endpoint
   http1::HeadLimits head;
 };
 
@@ -46,8 +47,8 @@ struct EndpointState {
 
 class Pool;
 
-// One exchange's claim on an endpoint, counted from the choice on, and the connection it uses once there is one.
-// Destroying it closes the connection unless it was given back.
+// One exchange's claim on an endpoint, counted from the choice on, and the connection it uses once there is
+// one. Destroying it closes the connection unless it was given back.
 class Lease {
  public:
   Lease() = default;
@@ -88,8 +89,8 @@ class Pool {
   void set_endpoints(EndpointListPtr endpoints);
   bool has_endpoints() const { return !endpoints_.empty(); }
 
-  // The endpoint with fewer requests in flight of two picked at random (power of two choices). avoid: one that has
-  // just failed, taken only when there is no other. Null without endpoints.
+  // The endpoint with fewer requests in flight of two picked at random (power of two choices). avoid: one
+  // that has just failed, taken only when there is no other. Null without endpoints.
   std::shared_ptr<EndpointState> choose(uint64_t random, const EndpointState* avoid) const;
   enum class Idle : uint8_t { take, leave };
   // A claim on it, with an idle connection if there is one and it is to be taken.

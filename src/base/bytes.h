@@ -1,4 +1,5 @@
-// Small pure functions on text and bytes that every folder needs. No allocation unless the result is a string.
+// Small pure functions on text and bytes that every folder needs. No allocation unless the result is a
+// string.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,8 @@ std::string_view trim(std::string_view text);
 // Decimal digits only, no sign, no white space; nullopt on overflow or anything else.
 std::optional<uint64_t> parse_unsigned(std::string_view digits);
 
-// Takes the next element off a comma-separated list (RFC 9110 §5.6.1), trimmed; empty elements are passed over.
-// nullopt at the end.
+// Takes the next element off a comma-separated list (RFC 9110 §5.6.1), trimmed; empty elements are passed
+// over. nullopt at the end.
 std::optional<std::string_view> take_list_element(std::string_view& list);
 
 // RFC 4648 §5 without padding. Decoding refuses padding, foreign characters and stray bits.

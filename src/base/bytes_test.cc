@@ -61,7 +61,8 @@ TEST(Bytes, EncodesBase64) {
 }
 
 TEST(Bytes, RefusesOtherWritingsOfTheSameBytes) {
-  for (std::string_view text : {"Zg==", "Zg=", "Zh", "A", "AAAAA", "Zm 9v", "Zm9v\n", "+//+", "Zm9.", "Zm9v*"}) {
+  for (std::string_view text :
+       {"Zg==", "Zg=", "Zh", "A", "AAAAA", "Zm 9v", "Zm9v\n", "+//+", "Zm9.", "Zm9v*"}) {
     EXPECT_FALSE(base64url_decode(text)) << text;
   }
   EXPECT_FALSE(base64url_decode("Zm9")) << "stray bits: 'Zm8' is the one writing of \"fo\"";

@@ -35,7 +35,8 @@ class Admin::Client final : public http1::RequestHandler {
     const http::RequestHead& head = stream.head();
     AdminAnswer answer;
     if (!names_this_machine(head.authority)) {
-      answer = {.status = 421, .content_type = "text/plain", .body = "the admin listener is called by address\n"};
+      answer = {
+          .status = 421, .content_type = "text/plain", .body = "the admin listener is called by address\n"};
     } else if (head.method != http::Method::get && head.method != http::Method::head) {
       answer = {.status = 405, .content_type = "text/plain", .body = "only GET\n"};
     } else {
@@ -102,7 +103,8 @@ io::Task<> Admin::accept_clients() {
     io::Address peer;
     int error = 0;
     if (std::unique_ptr<io::Stream> stream = listener_->accept(peer, error)) {
-      if (connections_.size() < kConnectionsMax) connections_.spawn(serve_client(std::move(stream), std::move(peer)));
+      if (connections_.size() < kConnectionsMax)
+        connections_.spawn(serve_client(std::move(stream), std::move(peer)));
       continue;
     }
     if (error != 0) {

@@ -1,6 +1,6 @@
-// The admin listener: health, metrics and the read-only API, on the control thread with the gate's own HTTP server.
-// Only on a loopback address or a unix socket, and only for requests that name the host as such, so that a page in
-// somebody's browser cannot read it by rebinding a name.
+// The admin listener: health, metrics and the read-only API, on the control thread with the gate's own HTTP
+// server. Only on a loopback address or a unix socket, and only for requests that name the host as such, so
+// that a page in somebody's browser cannot read it by rebinding a name.
 #pragma once
 
 #include <cstdint>

@@ -32,12 +32,14 @@ AdminAnswer Server::admin_answer(std::string_view path) {
     if (ready_ && !draining_) return {.content_type = "text/plain", .body = "ready\n"};
     return {.status = 503, .content_type = "text/plain", .body = draining_ ? "draining\n" : "starting\n"};
   }
-  if (path == "/metrics") return {.content_type = telemetry::kExpositionContentType, .body = format_metrics()};
+  if (path == "/metrics")
+    return {.content_type = telemetry::kExpositionContentType, .body = format_metrics()};
   if (path == "/api/v1/status") return {.body = format_status()};
   if (path == "/api/v1/services") return {.body = format_services()};
-  return {.status = 404,
-          .content_type = "text/plain",
-          .body = "nothing here; there are /healthz, /readyz, /metrics, /api/v1/status and /api/v1/services\n"};
+  return {
+      .status = 404,
+      .content_type = "text/plain",
+      .body = "nothing here; there are /healthz, /readyz, /metrics, /api/v1/status and /api/v1/services\n"};
 }
 
 std::string Server::format_metrics() const {
@@ -49,15 +51,15 @@ std::string Server::format_metrics() const {
   }
   std::vector<std::string_view> listeners(next_listener_);
   for (const ListenerEntry& entry : listeners_) listeners[entry.number] = entry.configured;
-  return telemetry::format_exposition(metrics,
-                                      {.services = services, .routes = compiler_.route_labels(), .listeners = listeners},
-                                      {.version = kVersion,
-                                       .revision = kRevision,
-                                       .generation = current_.number,
-                                       .last_reload_successful = current_.last_reload_successful,
-                                       .last_reload_success = last_success_,
-                                       .services = serving_count(),
-                                       .services_broken = current_.refused.size()});
+  return telemetry::format_exposition(
+      metrics, {.services = services, .routes = compiler_.route_labels(), .listeners = listeners},
+      {.version = kVersion,
+       .revision = kRevision,
+       .generation = current_.number,
+       .last_reload_successful = current_.last_reload_successful,
+       .last_reload_success = last_success_,
+       .services = serving_count(),
+       .services_broken = current_.refused.size()});
 }
 
 uint64_t Server::serving_count() const {
@@ -68,11 +70,13 @@ uint64_t Server::serving_count() const {
 
 std::string Server::format_status() const {
   std::string listeners = json_list(listeners_, [](const ListenerEntry& entry) {
-    return fmt::format(R"({{"configured":{},"address":{}}})", json_quoted(entry.configured), json_quoted(entry.bound));
+    return fmt::format(R"({{"configured":{},"address":{}}})", json_quoted(entry.configured),
+                       json_quoted(entry.bound));
   });
   std::string key_sets = json_list(keys_.status(), [](const KeySetKeeper::Status& status) {
-    return fmt::format(R"({{"provider":{},"location":{},"keys":{},"problem":{}}})", json_quoted(status.provider),
-                       json_quoted(status.location), status.keys, json_quoted(status.problem));
+    return fmt::format(R"({{"provider":{},"location":{},"keys":{},"problem":{}}})",
+                       json_quoted(status.provider), json_quoted(status.location), status.keys,
+                       json_quoted(status.problem));
   });
   return fmt::format(
       R"({{"version":{},"environment":{},"generation":{},"generation_time":{},"ready":{},"draining":{},)"
@@ -81,8 +85,9 @@ std::string Server::format_status() const {
       "\n",
       json_quoted(kVersion), json_quoted(options_.environment), current_.number,
       json_quoted(base::format_rfc3339(current_.time.ns)), ready_, draining_,
-      static_cast<int64_t>((loop_.now() - started_).seconds()), workers_.size(), listeners, json_quoted(admin_bound_),
-      serving_count(), json_list(current_.refused, [](const std::string& name) { return json_quoted(name); }), key_sets,
+      static_cast<int64_t>((loop_.now() - started_).seconds()), workers_.size(), listeners,
+      json_quoted(admin_bound_), serving_count(),
+      json_list(current_.refused, [](const std::string& name) { return json_quoted(name); }), key_sets,
       current_.last_reload_successful, static_cast<double>(current_.reload_time.ns) / 1e6,
       config::format_json(current_.diagnostics));
 }
@@ -97,9 +102,10 @@ std::string Server::format_services() const {
     bool refused = std::ranges::find(current_.refused, service.name) != current_.refused.end();
     backends::EndpointListPtr endpoints =
         service.endpoints != nullptr ? service.endpoints : names_.endpoints_of(service.slot);
-    std::string addresses = endpoints == nullptr ? "[]" : json_list(*endpoints, [](const backends::Endpoint& endpoint) {
-      return json_quoted(endpoint.text);
-    });
+    std::string addresses =
+        endpoints == nullptr ? "[]" : json_list(*endpoints, [](const backends::Endpoint& endpoint) {
+          return json_quoted(endpoint.text);
+        });
     std::string rules = json_list(service.rules->rules(), [&](const auth::Rule& rule) {
       return fmt::format(R"({{"name":{},"effect":"{}","observe":{},"place":{}}})", json_quoted(rule.name()),
                          rule.effect() == auth::Effect::allow ? "allow" : "deny", rule.observed(),

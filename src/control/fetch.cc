@@ -39,7 +39,8 @@ size_t take_header(char* bytes, size_t, size_t count, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
   std::string_view line(bytes, count);
   constexpr std::string_view kName = "cache-control:";
-  if (line.size() < kName.size() || !base::equals_ignoring_case(line.substr(0, kName.size()), kName)) return count;
+  if (line.size() < kName.size() || !base::equals_ignoring_case(line.substr(0, kName.size()), kName))
+    return count;
   std::string_view list = line.substr(kName.size());
   while (!list.empty() && (list.back() == '\r' || list.back() == '\n')) list.remove_suffix(1);
   while (auto directive = base::take_list_element(list)) {
@@ -48,7 +49,8 @@ size_t take_header(char* bytes, size_t, size_t count, void* context) {
         !base::equals_ignoring_case(directive->substr(0, kMaxAge.size()), kMaxAge)) {
       continue;
     }
-    if (auto seconds = base::parse_unsigned(directive->substr(kMaxAge.size())); seconds && *seconds < 1'000'000'000) {
+    if (auto seconds = base::parse_unsigned(directive->substr(kMaxAge.size()));
+        seconds && *seconds < 1'000'000'000) {
       transfer.result.max_age = base::seconds(static_cast<int64_t>(*seconds));
     }
   }

@@ -1,6 +1,6 @@
-// Fetches documents over HTTP(S) for the control plane: key sets now, discovery and tokens later. One thread of its
-// own with libcurl, so that no loop ever waits for a name, a handshake or a slow server. TLS is verified, sizes and
-// times are bounded, redirects are not followed.
+// Fetches documents over HTTP(S) for the control plane: key sets now, discovery and tokens later. One thread
+// of its own with libcurl, so that no loop ever waits for a name, a handshake or a slow server. TLS is
+// verified, sizes and times are bounded, redirects are not followed.
 #pragma once
 
 #include <cstddef>

@@ -29,7 +29,8 @@ bool write_new_file(const std::string& path, std::string_view text, mode_t mode)
 
 }  // namespace
 
-std::expected<std::string, std::string> IdentityKey::read_or_make_pem(const config::IdentitySettings& settings) {
+std::expected<std::string, std::string> IdentityKey::read_or_make_pem(
+    const config::IdentitySettings& settings) {
   config::DiskFiles files(folder_);
   if (!settings.key_file.empty()) {
     auto pem = files.read(settings.key_file, kPemBytesMax);
@@ -49,9 +50,10 @@ std::expected<std::string, std::string> IdentityKey::read_or_make_pem(const conf
   write_new_file(state + "/.gitignore", "*\n", 0644);
   if (write_new_file(path, pem, 0600)) return pem;
   if (auto kept = files.read(path, kPemBytesMax)) return *kept;
-  spdlog::warn("the identity key cannot be kept in {}: {}; it will be another after a restart. Name one with "
-               "identity.key_file, as several gates of one fleet must",
-               path, std::strerror(errno));
+  spdlog::warn(
+      "the identity key cannot be kept in {}: {}; it will be another after a restart. Name one with "
+      "identity.key_file, as several gates of one fleet must",
+      path, std::strerror(errno));
   made_pem_ = pem;
   return pem;
 }
@@ -67,7 +69,9 @@ std::expected<std::shared_ptr<const auth::AssertionSigner>, std::string> Identit
   bool same = signer_ != nullptr && *pem == pem_ && issuer == issuer_ && before == earlier_.size();
   if (same) return signer_;
   auto key = crypto::SigningKey::from_pem(crypto::Algorithm::es256, *pem);
-  if (!key) return std::unexpected(std::string("the identity key is not an EC P-256 private key in PEM: ") + key.error());
+  if (!key)
+    return std::unexpected(std::string("the identity key is not an EC P-256 private key in PEM: ") +
+                           key.error());
   if (signer_ != nullptr && *pem != pem_) {
     base::WallTime until{now.ns + auth::kAssertionLifeMax.ns * 2};
     earlier_.push_back({signer_->key().public_jwk(), until});

@@ -1,6 +1,6 @@
-// The key the gate signs its identity assertions with: the one configured, or one it makes at its first start and
-// keeps in the gate's folder. Also remembers the keys it used before, which stay published until the last assertion
-// they signed has expired. Control thread only.
+// The key the gate signs its identity assertions with: the one configured, or one it makes at its first start
+// and keeps in the gate's folder. Also remembers the keys it used before, which stay published until the last
+// assertion they signed has expired. Control thread only.
 #pragma once
 
 #include <expected>
@@ -19,9 +19,11 @@ namespace control {
 class IdentityKey {
  public:
   // folder: the gate's, absolute.
-  IdentityKey(std::string folder, crypto::RandomSource& random) : folder_(std::move(folder)), random_(random) {}
+  IdentityKey(std::string folder, crypto::RandomSource& random)
+      : folder_(std::move(folder)), random_(random) {}
 
-  // The signer for these settings; the same object as long as nothing about it changed. The error is a sentence.
+  // The signer for these settings; the same object as long as nothing about it changed. The error is a
+  // sentence.
   std::expected<std::shared_ptr<const auth::AssertionSigner>, std::string> make_signer(
       const config::IdentitySettings& settings, base::WallTime now);
 

@@ -22,10 +22,10 @@ struct KeySetKeeper::Fetched final : Fetcher::Done {
   Fetched(KeySetKeeper& keeper, uint32_t key_slot, std::string location)
       : keeper(keeper), key_slot(key_slot), location(std::move(location)) {}
   void fetched(FetchResult result) override {
-    keeper.parts_.mailbox.post([keeper = &keeper, key_slot = key_slot, location = location,
-                                result = std::move(result)]() mutable {
-      keeper->fetched(key_slot, location, std::move(result));
-    });
+    keeper.parts_.mailbox.post(
+        [keeper = &keeper, key_slot = key_slot, location = location, result = std::move(result)]() mutable {
+          keeper->fetched(key_slot, location, std::move(result));
+        });
   }
   KeySetKeeper& keeper;
   uint32_t key_slot;
@@ -84,9 +84,10 @@ void KeySetKeeper::load_file(uint32_t key_slot, Set& set) {
   if (text) {
     accept(key_slot, set, *text);
   } else {
-    set.problem = set.location + (text.error() == config::FileError::missing     ? " does not exist"
-                                  : text.error() == config::FileError::too_large ? " is too large for a key set"
-                                                                                 : " cannot be read");
+    set.problem =
+        set.location + (text.error() == config::FileError::missing     ? " does not exist"
+                        : text.error() == config::FileError::too_large ? " is too large for a key set"
+                                                                       : " cannot be read");
   }
   if (!set.problem.empty()) spdlog::error("key set of provider {}: {}", set.provider, set.problem);
   parts_.publisher.publish_checked(key_slot);
@@ -154,7 +155,8 @@ io::Task<> KeySetKeeper::run() {
 std::vector<KeySetKeeper::Status> KeySetKeeper::status() const {
   std::vector<Status> all;
   for (const auto& [key_slot, set] : sets_) {
-    all.push_back({set.provider, set.location, set.keys != nullptr ? set.keys->keys().size() : 0, set.problem});
+    all.push_back(
+        {set.provider, set.location, set.keys != nullptr ? set.keys->keys().size() : 0, set.problem});
   }
   return all;
 }

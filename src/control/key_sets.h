@@ -1,6 +1,6 @@
-// Keeps the key sets of jwt providers: read from files when they change, fetched from URLs ahead of their expiry and
-// when a token names a key that is not known, never more often than a bound, and never by a request itself. The last
-// good set goes on serving when a fetch fails. Control thread only.
+// Keeps the key sets of jwt providers: read from files when they change, fetched from URLs ahead of their
+// expiry and when a token names a key that is not known, never more often than a bound, and never by a
+// request itself. The last good set goes on serving when a fetch fails. Control thread only.
 #pragma once
 
 #include <cstdint>
@@ -66,7 +66,7 @@ class KeySetKeeper {
     std::string problem;
     bool fetching = false;
     uint32_t failures = 0;
-    base::Instant due;        // next fetch by itself
+    base::Instant due;  // next fetch by itself
     base::Instant last_look;
   };
   struct Fetched;

@@ -1,6 +1,6 @@
-// The thread that writes the access log: takes lines from every worker's ring and appends them to a file or to
-// standard output. The only thread that may block on them. A file that was renamed or removed is opened again
-// under its name, so that logrotate needs no signal and no line is lost.
+// The thread that writes the access log: takes lines from every worker's ring and appends them to a file or
+// to standard output. The only thread that may block on them. A file that was renamed or removed is opened
+// again under its name, so that logrotate needs no signal and no line is lost.
 #pragma once
 
 #include <atomic>

@@ -13,8 +13,8 @@ constexpr base::Duration kRetryMax = base::seconds(30);
 
 bool same_endpoints(const backends::EndpointListPtr& a, const backends::EndpointList& b) {
   return a != nullptr && std::ranges::equal(*a, b, [](const auto& x, const auto& y) {
-    return x.address == y.address && x.authority == y.authority;
-  });
+           return x.address == y.address && x.authority == y.authority;
+         });
 }
 
 }  // namespace
@@ -59,16 +59,18 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
         continue;
       }
       again = std::min(again, resolved->ttl);
-      // A name often has one address of each family for the same backend, and `localhost` nearly always: IPv4 alone
-      // is used where there is any, so that one backend is not two endpoints.
-      bool any_v4 = std::ranges::any_of(resolved->addresses, [](const base::IpAddress& ip) { return !ip.v6; });
+      // A name often has one address of each family for the same backend, and `localhost` nearly always: IPv4
+      // alone is used where there is any, so that one backend is not two endpoints.
+      bool any_v4 =
+          std::ranges::any_of(resolved->addresses, [](const base::IpAddress& ip) { return !ip.v6; });
       for (const base::IpAddress& ip : resolved->addresses) {
         if (!ip.v6 || !any_v4) found.push_back(resolved_endpoint(address, ip));
       }
     }
     if (!found.empty() && !same_endpoints(entry.endpoints, found)) {
       entry.endpoints = std::make_shared<const backends::EndpointList>(std::move(found));
-      publisher_.publish_endpoints({.slot = slot, .generation = entry.generation, .endpoints = entry.endpoints});
+      publisher_.publish_endpoints(
+          {.slot = slot, .generation = entry.generation, .endpoints = entry.endpoints});
     } else if (entry.endpoints == nullptr) {
       publisher_.publish_endpoints({.slot = slot, .generation = entry.generation, .endpoints = nullptr});
     }

@@ -1,6 +1,6 @@
-// Keeps the endpoints of services whose backends are names: looks them up, again when their time to live is over,
-// and tells the workers. A name that cannot be resolved any more leaves the last known endpoints in use. Control
-// thread only.
+// Keeps the endpoints of services whose backends are names: looks them up, again when their time to live is
+// over, and tells the workers. A name that cannot be resolved any more leaves the last known endpoints in
+// use. Control thread only.
 #pragma once
 
 #include <cstdint>

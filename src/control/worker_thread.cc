@@ -26,7 +26,8 @@ std::unique_ptr<WorkerThread> WorkerThread::start(uint32_t index, gate::ControlP
     io::Loop loop(io::system_clock(), *poller);
     io::SocketNetwork network(loop);
     crypto::SystemRandom random;
-    gate::Worker worker({.index = index, .loop = loop, .network = network, .random = random, .control = control});
+    gate::Worker worker(
+        {.index = index, .loop = loop, .network = network, .random = random, .control = control});
     self->worker_ = &worker;
     self->loop_ = &loop;
     ready.count_down();

@@ -1,4 +1,5 @@
-// A worker with the thread it lives on: started and stopped by the control thread, which otherwise only posts to it.
+// A worker with the thread it lives on: started and stopped by the control thread, which otherwise only posts
+// to it.
 #pragma once
 
 #include <cstdint>

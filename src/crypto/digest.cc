@@ -1,5 +1,6 @@
-// SHA-256 runs on every request that carries a credential. OpenSSL 3's EVP interface allocates at each restart of a
-// context (measured: one malloc a digest); the interface below it does not, and runs the same assembly.
+// SHA-256 runs on every request that carries a credential. OpenSSL 3's EVP interface allocates at each
+// restart of a context (measured: one malloc a digest); the interface below it does not, and runs the same
+// assembly.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/digest.h"
 

@@ -1,5 +1,5 @@
-// What the gate says itself: why an exchange failed (RFC 9457 problem details, or a page for a person), and the
-// few resources of its own under /.well-known/gatehouse/.
+// What the gate says itself: why an exchange failed (RFC 9457 problem details, or a page for a person), and
+// the few resources of its own under /.well-known/gatehouse/.
 #include <string>
 
 #include "base/bytes.h"
@@ -25,11 +25,20 @@ std::string html_escaped(std::string_view text) {
   std::string out;
   for (char c : text) {
     switch (c) {
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '&': out += "&amp;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -53,12 +62,13 @@ io::Task<> Exchange::answer(const base::Error& error) {
   add_header("Proxy-Status", proxy_status);
   std::string challenge;
   if (auth::needs_challenge(error.reason)) {
-    auth::append_challenge(challenge, {.realm = service_ != nullptr ? std::string_view(service_->name) : "gatehouse",
-                                       .reason = error.reason,
-                                       .description = error.detail,
-                                       .scope = verdict_.missing_scopes != nullptr
-                                                    ? std::string_view(verdict_.missing_scopes->scope_text())
-                                                    : std::string_view{}});
+    auth::append_challenge(
+        challenge,
+        {.realm = service_ != nullptr ? std::string_view(service_->name) : "gatehouse",
+         .reason = error.reason,
+         .description = error.detail,
+         .scope = verdict_.missing_scopes != nullptr ? std::string_view(verdict_.missing_scopes->scope_text())
+                                                     : std::string_view{}});
     add_header("WWW-Authenticate", challenge);
   }
   if (status == 503) add_header("Retry-After", "1");
@@ -76,11 +86,14 @@ std::string Exchange::make_problem(const base::Error& error, ProblemForm form) c
   std::string status = std::to_string(base::reason_status(error.reason));
   std::string body;
   if (form == ProblemForm::page) {
-    body += "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-            "content=\"width=device-width\"><title>";
+    body +=
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width\"><title>";
     body += html_escaped(title);
-    body += "</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;"
-            "margin:15vh auto;padding:0 1rem}h1{font-size:1.4rem}code{font-size:.9em}</style><h1>";
+    body +=
+        "</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 "
+        "system-ui,sans-serif;max-width:36rem;"
+        "margin:15vh auto;padding:0 1rem}h1{font-size:1.4rem}code{font-size:.9em}</style><h1>";
     body += html_escaped(title);
     body += "</h1><p>";
     body += html_escaped(error.detail);
@@ -130,17 +143,17 @@ io::Task<Exchange::Result> Exchange::answer_own() {
 }
 
 // headers_out_ holds what goes with it. Sends the whole of it.
-io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view content_type, std::string_view body) {
+io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view content_type,
+                                               std::string_view body) {
   add_header("Content-Type", content_type);
   add_header("X-Content-Type-Options", "nosniff");
   add_header("Date", worker_.http_date());
   add_header("X-Request-Id", record_.id.text());
   record_.status = status;
-  Result started = client_.start_response(
-      {.status = status,
-       .headers = &headers_out_,
-       .body = {http::BodyLength::Kind::sized, body.size()},
-       .request_body = http::RequestBody::dropped});
+  Result started = client_.start_response({.status = status,
+                                           .headers = &headers_out_,
+                                           .body = {http::BodyLength::Kind::sized, body.size()},
+                                           .request_body = http::RequestBody::dropped});
   if (!started) co_return started;
   if (client_.head().method == http::Method::head) body = {};
   while (!body.empty()) {
@@ -162,8 +175,10 @@ io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view
 io::Task<Exchange::Result> Exchange::wait_for_client() {
   base::Instant deadline = worker_.loop().now() + snapshot_->timeouts.send;
   io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, client_.writable(), client_.gone());
-  if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
-  if (wake == io::Wake::timed_out) co_return base::client_error(Reason::client_stalled, "the client stopped reading");
+  if (client_.client_gone())
+    co_return base::client_error(Reason::client_disconnected, "the client went away");
+  if (wake == io::Wake::timed_out)
+    co_return base::client_error(Reason::client_stalled, "the client stopped reading");
   co_return Result{};
 }
 

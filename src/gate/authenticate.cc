@@ -8,8 +8,8 @@ using base::Reason;
 
 namespace {
 
-// How long a request waits for a key set to be fetched. The fetch itself belongs to the control thread and goes
-// on without it.
+// How long a request waits for a key set to be fetched. The fetch itself belongs to the control thread and
+// goes on without it.
 constexpr base::Duration kKeysPatience = base::seconds(3);
 
 }  // namespace
@@ -51,7 +51,8 @@ io::Task<Exchange::Result> Exchange::authenticate() {
 // Once for each token, however often its keys are waited for.
 void Exchange::count_cache_use(const auth::Authentication& outcome) {
   using Cache = auth::Authentication::Cache;
-  if (outcome.outcome == auth::Authentication::Outcome::needs_keys || outcome.cache == Cache::not_asked) return;
+  if (outcome.outcome == auth::Authentication::Outcome::needs_keys || outcome.cache == Cache::not_asked)
+    return;
   worker_.metrics().count(outcome.cache == Cache::hit ? telemetry::Counter::token_cache_hits
                                                       : telemetry::Counter::token_cache_misses);
 }
@@ -68,7 +69,8 @@ io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {
   base::Instant deadline = worker_.loop().now() + kKeysPatience;
   while (worker_.keys_checks(key_slot) == checks_before) {
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
-    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (client_.client_gone())
+      co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) break;  // decided with the keys at hand
   }
   co_return Result{};

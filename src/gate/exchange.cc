@@ -74,7 +74,8 @@ void Exchange::receive() {
   record_.protocol = head.version;
   record_.method = head.method;
   record_.method_text = head.method_text;
-  if (const http::Header* agent = head.headers.find(http::HeaderId::user_agent)) record_.user_agent = agent->value;
+  if (const http::Header* agent = head.headers.find(http::HeaderId::user_agent))
+    record_.user_agent = agent->value;
   for (const base::Network& network : snapshot_->listeners[context_.listener].trusted_proxies) {
     if (context_.peer.kind == io::Address::Kind::ip && base::contains(network, context_.peer.ip)) {
       peer_trusted_ = true;
@@ -100,7 +101,8 @@ Exchange::Result Exchange::find_client_behind_proxies() {
       if (!address) {
         // Only a trusted proxy can have written it. Its own address in the client's place would satisfy rules
         // that are about the inside (`from`).
-        return base::client_error(Reason::http_request_error, "X-Forwarded-For of a trusted proxy holds no address");
+        return base::client_error(Reason::http_request_error,
+                                  "X-Forwarded-For of a trusted proxy holds no address");
       }
       client_ip_ = *address;
       client_text_ = record_.client = element;
@@ -120,7 +122,8 @@ Exchange::Result Exchange::normalise() {
   if (head.expectation_unknown) {
     return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
   }
-  if (head.target == "*") return base::client_error(Reason::no_route, "no service answers for the whole server");
+  if (head.target == "*")
+    return base::client_error(Reason::no_route, "no service answers for the whole server");
   std::span<char> path_room = scratch_.take(head.target.size());
   std::span<char> host_room = scratch_.take(head.authority.size());
   if (path_room.size() < head.target.size() || host_room.size() < head.authority.size()) {
@@ -147,7 +150,8 @@ Exchange::Result Exchange::route() {
   if (route == nullptr) {
     // What no service has opted in to is refused as such, not looked for.
     if (target_.has_encoded_slash || target_.has_parameters) {
-      return base::client_error(Reason::path_refused, "the path has an encoded slash or a parameter behind ';'");
+      return base::client_error(Reason::path_refused,
+                                "the path has an encoded slash or a parameter behind ';'");
     }
     return base::client_error(Reason::no_route, "no service is at this address");
   }
@@ -177,8 +181,8 @@ Exchange::Result Exchange::authorise() {
   }
   if (verdict_.observed != nullptr) {
     record_.observed_rule = place_of(*snapshot_, *service_, *verdict_.observed);
-    record_.observed_verdict =
-        verdict_.observed->effect() == auth::Effect::allow ? telemetry::Verdict::allow : telemetry::Verdict::deny;
+    record_.observed_verdict = verdict_.observed->effect() == auth::Effect::allow ? telemetry::Verdict::allow
+                                                                                  : telemetry::Verdict::deny;
   }
   if (verdict_.allowed) return {};
   return base::fail(denial_of(verdict_));
@@ -186,7 +190,8 @@ Exchange::Result Exchange::authorise() {
 
 Exchange::Result Exchange::limit() {
   const http::BodyLength& body = client_.head().body;
-  if (service_->body_bytes_max && body.kind == http::BodyLength::Kind::sized && body.bytes > *service_->body_bytes_max) {
+  if (service_->body_bytes_max && body.kind == http::BodyLength::Kind::sized &&
+      body.bytes > *service_->body_bytes_max) {
     return base::client_error(Reason::request_body_too_large, "the body is larger than the service's limit");
   }
   return {};

@@ -1,5 +1,5 @@
-// Stage "forward": an endpoint, a connection, the request, and the answer's head; again on another endpoint or a
-// fresh connection where nothing can have been acted upon.
+// Stage "forward": an endpoint, a connection, the request, and the answer's head; again on another endpoint
+// or a fresh connection where nothing can have been acted upon.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -58,7 +58,8 @@ io::Task<Exchange::Result> Exchange::forward() {
   }
 }
 
-// Safe means that the failed attempt cannot have been acted upon and that all of the request is still at hand.
+// Safe means that the failed attempt cannot have been acted upon and that all of the request is still at
+// hand.
 bool Exchange::may_try_again(const base::Error& error) const {
   if (error.side != base::Side::backend || record_.attempts_made >= kAttemptsMax || body_begun_) return false;
   if (!backend_.valid()) {
@@ -66,7 +67,8 @@ bool Exchange::may_try_again(const base::Error& error) const {
     return error.retry == base::Retry::safe && state_->pool.endpoints().size() > 1;
   }
   // A kept connection turned out to be closed before a byte of the answer.
-  if (!backend_.reused() || backend_.http().answer_began() || error.reason != Reason::connection_terminated) return false;
+  if (!backend_.reused() || backend_.http().answer_began() || error.reason != Reason::connection_terminated)
+    return false;
   return !backend_.http().request_left() || http::is_idempotent(client_.head().method);
 }
 
@@ -112,7 +114,8 @@ io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
     }
     if (state_->lookup == ServiceState::Lookup::done) break;
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
-    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (client_.client_gone())
+      co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) {
       co_return base::backend_error(Reason::dns_timeout, "the backend's name was not resolved in time");
     }
@@ -127,7 +130,8 @@ io::Task<Exchange::Result> Exchange::connect() {
   base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
   while ((error = stream->connect_error()) == EINPROGRESS) {
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, stream->writable, client_.gone());
-    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (client_.client_gone())
+      co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) co_return base::fail(connect_failure(ETIMEDOUT));
   }
   if (error != 0) co_return base::fail(connect_failure(error));
@@ -163,9 +167,11 @@ io::Task<Exchange::Result> Exchange::send_request() {
     if (*flushed) break;
     base::Instant deadline = worker_.loop().now() + service_->response_timeout;
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, backend.writable(), client_.gone());
-    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (client_.client_gone())
+      co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) {
-      co_return base::backend_error(Reason::connection_write_timeout, "the backend stopped taking the request");
+      co_return base::backend_error(Reason::connection_write_timeout,
+                                    "the backend stopped taking the request");
     }
   }
   request_sent_ = worker_.now();
@@ -175,21 +181,21 @@ io::Task<Exchange::Result> Exchange::send_request() {
 // The request's body on its way, until it has ended or cannot go on.
 io::Task<> Exchange::upload() {
   body_begun_ = true;
-  Result outcome = co_await relay_body(
-      {.loop = worker_.loop(),
-       .from = client_,
-       .to = backend_.http(),
-       .read_patience = snapshot_->timeouts.body,
-       .write_patience = service_->response_timeout,
-       .progress_bytes = kBodyProgressBytes,
-       .bytes_max = service_->body_bytes_max.value_or(UINT64_MAX),
-       .trailers = trailers_behind(service_->request_headers),
-       .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
-                        "the body did not arrive in time"},
-       .write_timeout = {Reason::connection_write_timeout, base::Side::backend, base::Retry::never,
-                         "the backend stopped taking the body"},
-       .too_large = {Reason::request_body_too_large, base::Side::client, base::Retry::never,
-                     "the body is larger than the service's limit"}});
+  Result outcome =
+      co_await relay_body({.loop = worker_.loop(),
+                           .from = client_,
+                           .to = backend_.http(),
+                           .read_patience = snapshot_->timeouts.body,
+                           .write_patience = service_->response_timeout,
+                           .progress_bytes = kBodyProgressBytes,
+                           .bytes_max = service_->body_bytes_max.value_or(UINT64_MAX),
+                           .trailers = trailers_behind(service_->request_headers),
+                           .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
+                                            "the body did not arrive in time"},
+                           .write_timeout = {Reason::connection_write_timeout, base::Side::backend,
+                                             base::Retry::never, "the backend stopped taking the body"},
+                           .too_large = {Reason::request_body_too_large, base::Side::client,
+                                         base::Retry::never, "the body is larger than the service's limit"}});
   request_sent_ = worker_.now();
   upload_outcome_ = outcome;
   upload_ended_.fire();
@@ -217,12 +223,14 @@ io::Task<Exchange::Result> Exchange::await_answer() {
     // A backend that broke off the body may still have answered early; only a client's failure ends it here.
     if (upload_outcome_ && !*upload_outcome_) {
       const base::Error& error = upload_outcome_->error();
-      if (error.side == base::Side::client || error.reason == Reason::connection_write_timeout) co_return *upload_outcome_;
+      if (error.side == base::Side::client || error.reason == Reason::connection_write_timeout)
+        co_return *upload_outcome_;
     }
     base::Instant deadline = uploading ? base::kNever : request_sent_ + service_->response_timeout;
     io::Wake wake =
         co_await io::wait_for(worker_.loop(), deadline, backend.readable(), client_.gone(), upload_ended_);
-    if (client_.client_gone()) co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (client_.client_gone())
+      co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) {
       co_return base::backend_error(Reason::http_response_timeout, "the backend did not answer in time");
     }
@@ -242,8 +250,8 @@ Exchange::Result Exchange::relay_interim() {
   return client_.send_interim(answer_.status, headers_out_);
 }
 
-// A reused connection that the backend has just closed fails here or at the first read, by chance of timing; both
-// are one thing.
+// A reused connection that the backend has just closed fails here or at the first read, by chance of timing;
+// both are one thing.
 base::Error Exchange::broken_while_sending(base::Error error) const {
   if (backend_.reused()) error.reason = Reason::connection_terminated;
   return error;

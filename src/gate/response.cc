@@ -46,8 +46,8 @@ void Exchange::build_response_headers() {
   const HeaderEdits& edits = service_->response_headers;
   headers_out_.clear();
   for (const http::Header& header : answer_.headers) {
-    if (header.hop_by_hop || header.id == HeaderId::content_length || header.id == HeaderId::transfer_encoding ||
-        header.id == HeaderId::x_request_id) {
+    if (header.hop_by_hop || header.id == HeaderId::content_length ||
+        header.id == HeaderId::transfer_encoding || header.id == HeaderId::x_request_id) {
       continue;
     }
     if (!edits.empty() && is_edited_away(edits, header)) continue;
@@ -73,19 +73,23 @@ http::BodyLength Exchange::answer_length() const {
 Exchange::Result Exchange::start_response() {
   build_response_headers();
   record_.status = answer_.status;
-  return client_.start_response({.status = answer_.status, .headers = &headers_out_, .body = answer_length()});
+  return client_.start_response(
+      {.status = answer_.status, .headers = &headers_out_, .body = answer_length()});
 }
 
 // RFC 9110 §7.8: the backend may only switch to a protocol the client asked for.
 Exchange::Result Exchange::switch_protocols() {
   const http::RequestHead& head = client_.head();
   const http::Header* chosen = answer_.headers.find(HeaderId::upgrade);
-  if (!head.upgrade || chosen == nullptr || !http::has_token(head.headers, HeaderId::upgrade, chosen->value)) {
-    return base::backend_error(Reason::http_upgrade_failed, "the backend switched to a protocol nobody asked for");
+  if (!head.upgrade || chosen == nullptr ||
+      !http::has_token(head.headers, HeaderId::upgrade, chosen->value)) {
+    return base::backend_error(Reason::http_upgrade_failed,
+                               "the backend switched to a protocol nobody asked for");
   }
   build_response_headers();
   record_.status = 101;
-  Result started = client_.start_response({.status = 101, .headers = &headers_out_, .upgrade = chosen->value});
+  Result started =
+      client_.start_response({.status = 101, .headers = &headers_out_, .upgrade = chosen->value});
   if (!started) return started;
   client_.switch_to_raw();
   backend_.http().switch_to_raw();
@@ -97,17 +101,18 @@ io::Task<Exchange::Result> Exchange::relay_upgraded() {
   upload_outcome_.reset();
   upload_ = relay_to_backend();
   upload_.start();
-  Result down = co_await relay_body({.loop = worker_.loop(),
-                                     .from = backend_.http(),
-                                     .to = client_,
-                                     .read_patience = kTunnelPatience,
-                                     .write_patience = snapshot_->timeouts.send,
-                                     .read_timeout = {Reason::connection_read_timeout, base::Side::backend,
-                                                      base::Retry::never, "the connection was idle for too long"},
-                                     .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,
-                                                       "the client stopped reading"},
-                                     .gone = &client_.gone(),
-                                     .client = &client_});
+  Result down =
+      co_await relay_body({.loop = worker_.loop(),
+                           .from = backend_.http(),
+                           .to = client_,
+                           .read_patience = kTunnelPatience,
+                           .write_patience = snapshot_->timeouts.send,
+                           .read_timeout = {Reason::connection_read_timeout, base::Side::backend,
+                                            base::Retry::never, "the connection was idle for too long"},
+                           .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,
+                                             "the client stopped reading"},
+                           .gone = &client_.gone(),
+                           .client = &client_});
   if (!down) co_return down;
   // A client that has gone is seen by the upload, once it has delivered what came before.
   base::Instant deadline = worker_.loop().now() + kTunnelHalfClosedPatience;
@@ -118,15 +123,16 @@ io::Task<Exchange::Result> Exchange::relay_upgraded() {
 }
 
 io::Task<> Exchange::relay_to_backend() {
-  upload_outcome_ = co_await relay_body({.loop = worker_.loop(),
-                                         .from = client_,
-                                         .to = backend_.http(),
-                                         .read_patience = kTunnelPatience,
-                                         .write_patience = service_->response_timeout,
-                                         .read_timeout = {Reason::request_timeout, base::Side::client,
-                                                          base::Retry::never, "the connection was idle for too long"},
-                                         .write_timeout = {Reason::connection_write_timeout, base::Side::backend,
-                                                           base::Retry::never, "the backend stopped reading"}});
+  upload_outcome_ =
+      co_await relay_body({.loop = worker_.loop(),
+                           .from = client_,
+                           .to = backend_.http(),
+                           .read_patience = kTunnelPatience,
+                           .write_patience = service_->response_timeout,
+                           .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
+                                            "the connection was idle for too long"},
+                           .write_timeout = {Reason::connection_write_timeout, base::Side::backend,
+                                             base::Retry::never, "the backend stopped reading"}});
   upload_ended_.fire();
 }
 

@@ -1,6 +1,7 @@
 // Everything the request path decides by, compiled from the user's files: immutable, shared by all workers,
-// replaced as a whole by the next generation. An exchange keeps the one it began with. A service whose settings
-// did not change is the same object in the next Snapshot. control/ makes these; the data plane only reads them.
+// replaced as a whole by the next generation. An exchange keeps the one it began with. A service whose
+// settings did not change is the same object in the next Snapshot. control/ makes these; the data plane only
+// reads them.
 #pragma once
 
 #include <cstdint>
@@ -43,9 +44,10 @@ struct Service {
   uint64_t generation = 0;  // that brought this definition
   std::string place;        // where it is defined, "services/orders.yaml:1:1"
 
-  backends::EndpointListPtr endpoints;  // null when names have to be resolved: then they are posted to the workers
-  uint64_t backends_generation = 0;     // that brought these backends; a change of anything else keeps it
-  std::string strip_prefix;             // "" or "/prefix"
+  backends::EndpointListPtr
+      endpoints;  // null when names have to be resolved: then they are posted to the workers
+  uint64_t backends_generation = 0;  // that brought these backends; a change of anything else keeps it
+  std::string strip_prefix;          // "" or "/prefix"
   HostSent host = HostSent::preserve;
   base::Duration connect_timeout;
   base::Duration response_timeout;  // to the answer's head, and between bytes of its body

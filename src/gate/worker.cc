@@ -30,7 +30,9 @@ constexpr base::Duration kKeysAskAgain = base::seconds(5);
 class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http1::RequestHandler {
  public:
   Client(Worker& worker, std::unique_ptr<io::Stream> stream, ClientContext context)
-      : worker_(worker), context_(std::move(context)), connection_(worker.loop(), std::move(stream), context_.peer) {}
+      : worker_(worker),
+        context_(std::move(context)),
+        connection_(worker.loop(), std::move(stream), context_.peer) {}
 
   io::Task<> run() { return connection_.serve(*this); }
 
@@ -94,7 +96,8 @@ io::Task<> Worker::keep_house() {
 }
 
 void Worker::apply(SnapshotPtr snapshot) {
-  // Exchanges count their references on a block of this worker's own, so that workers do not share a cache line.
+  // Exchanges count their references on a block of this worker's own, so that workers do not share a cache
+  // line.
   auto holder = std::make_shared<SnapshotPtr>(std::move(snapshot));
   snapshot_ = SnapshotPtr(holder, holder->get());
   for (auto& slot : listeners_) slot->listener->acceptable.fire();  // one may have waited for its policy
@@ -122,8 +125,8 @@ std::shared_ptr<ServiceState> Worker::state_of(const Service& service) {
     state = make_state(service.slot);
     leaving_.emplace_back(service.slot, state);
   }
-  // Newer backends replace the old ones at once, looked up already or not: what the new rules let in was never
-  // meant for the old backends. An exchange of an older generation must not bring those back either.
+  // Newer backends replace the old ones at once, looked up already or not: what the new rules let in was
+  // never meant for the old backends. An exchange of an older generation must not bring those back either.
   if (service.backends_generation > state->generation) {
     state->generation = service.backends_generation;
     bool literal = service.endpoints != nullptr;
@@ -225,7 +228,8 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
       std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
       connections_.spawn(serve_client(std::make_unique<Client>(
           *this, std::move(stream),
-          ClientContext{.listener = slot.number, .peer = std::move(peer), .peer_text = std::move(peer_text)})));
+          ClientContext{
+              .listener = slot.number, .peer = std::move(peer), .peer_text = std::move(peer_text)})));
       continue;
     }
     if (error != 0) {
@@ -265,7 +269,8 @@ void Worker::drain(base::Duration deadline) {
     slot->removed = true;
     slot->listener->acceptable.fire();
   }
-  for (Client* client = clients_.front(); client != nullptr; client = clients_.after(*client)) client->request_drain();
+  for (Client* client = clients_.front(); client != nullptr; client = clients_.after(*client))
+    client->request_drain();
   tasks_.spawn(finish_drain(parts_.loop.now() + deadline));
 }
 

@@ -26,8 +26,8 @@
 
 namespace gate {
 
-// What a worker keeps for one service over all generations. Exchanges share it, so that it may be forgotten while
-// they run.
+// What a worker keeps for one service over all generations. Exchanges share it, so that it may be forgotten
+// while they run.
 struct ServiceState {
   ServiceState(const backends::PoolLimits& limits, telemetry::WorkerMetrics& metrics, uint32_t slot)
       : pool(limits, metrics, slot) {}
@@ -42,8 +42,8 @@ struct ServiceState {
 class ControlPlane {
  public:
   virtual ~ControlPlane() = default;
-  // A token named a key that the set at hand lacks. The control thread refetches, at a limited rate, and answers
-  // with Worker::keys_checked whether or not there was anything new.
+  // A token named a key that the set at hand lacks. The control thread refetches, at a limited rate, and
+  // answers with Worker::keys_checked whether or not there was anything new.
   virtual void request_keys(uint32_t key_slot) = 0;
   // A worker that was told to drain has no connection left.
   virtual void worker_drained(uint32_t worker) = 0;
@@ -70,7 +70,8 @@ class Worker {
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // The worker's own thread, mostly by way of mailbox(). ------------------------------------------------------
+  // The worker's own thread, mostly by way of mailbox().
+  // ------------------------------------------------------
   void apply(SnapshotPtr snapshot);
   struct ResolvedEndpoints {
     uint32_t slot = 0;
@@ -84,10 +85,12 @@ class Worker {
   void set_access_log(AccessLog choice) { access_log_ = choice; }
   void add_listener(uint32_t number, std::unique_ptr<io::Listener> listener);
   void remove_listener(uint32_t number);
-  // Takes no new connections, closes idle ones, finishes what is in flight; what is left at the deadline is cut.
+  // Takes no new connections, closes idle ones, finishes what is in flight; what is left at the deadline is
+  // cut.
   void drain(base::Duration deadline);
 
-  // For exchanges. --------------------------------------------------------------------------------------------
+  // For exchanges.
+  // --------------------------------------------------------------------------------------------
   const SnapshotPtr& snapshot() const { return snapshot_; }
   std::shared_ptr<ServiceState> state_of(const Service& service);
   io::Loop& loop() { return parts_.loop; }
@@ -103,15 +106,16 @@ class Worker {
   auth::AssertionCache& assertions() { return assertions_; }
   auth::KeySets& key_sets() { return key_sets_; }
   io::Broadcast& keys_arrived() { return keys_arrived_; }
-  // Asks the control thread to look for new keys, unless it was just asked or has just answered: key ids can be
-  // made up at will, and must cost it nothing. False: there is no answer to wait for.
+  // Asks the control thread to look for new keys, unless it was just asked or has just answered: key ids can
+  // be made up at will, and must cost it nothing. False: there is no answer to wait for.
   bool ask_for_keys(uint32_t key_slot);
   uint64_t keys_checks(uint32_t key_slot) const;  // answers so far
   bool draining() const { return draining_; }
   // The one place an exchange ends in: counts it and writes its line.
   void record(const telemetry::ExchangeRecord& record);
 
-  // Any thread. -----------------------------------------------------------------------------------------------
+  // Any thread.
+  // -----------------------------------------------------------------------------------------------
   io::Mailbox& mailbox() { return mailbox_; }
   telemetry::LogRing& log_ring() { return log_ring_; }
   telemetry::WorkerMetrics& metrics() { return metrics_; }

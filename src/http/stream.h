@@ -1,7 +1,7 @@
-// One request and its answer as the gate sees them, whatever the protocol: the client's side (ServerStream, we are
-// the server) and the backend's (ClientStream, we are the client). Bodies flow through the same two interfaces on
-// both, so that one relay serves every pair of protocols.
-// Nothing here waits. A call gives what is possible now; the caller waits for the signal it names.
+// One request and its answer as the gate sees them, whatever the protocol: the client's side (ServerStream,
+// we are the server) and the backend's (ClientStream, we are the client). Bodies flow through the same two
+// interfaces on both, so that one relay serves every pair of protocols. Nothing here waits. A call gives what
+// is possible now; the caller waits for the signal it names.
 #pragma once
 
 #include <cstdint>
@@ -89,7 +89,8 @@ struct RequestStart {
 class ClientStream : public BodySource, public BodySink {
  public:
   virtual base::Result<> start_request(const RequestStart& start) = 0;
-  // True once a head, interim (1xx) or final, stands in into; its views last until the next call or the stream's end.
+  // True once a head, interim (1xx) or final, stands in into; its views last until the next call or the
+  // stream's end.
   virtual base::Result<bool> receive_head(ResponseHead& into) = 0;
   // Whether a byte of an answer has arrived; until then a reused connection may turn out to be dead.
   virtual bool answer_began() const = 0;

@@ -16,7 +16,8 @@ Result<> ClientConnection::start_request(const http::RequestStart& start) {
                 start.upgrade.size();
   for (const http::Header& header : *start.headers) room += header.name.size() + header.value.size() + 4;
   if (!out_.reserve(room)) {
-    return base::client_error(Reason::request_head_too_large, "the head to forward does not fit the gate's buffer");
+    return base::client_error(Reason::request_head_too_large,
+                              "the head to forward does not fit the gate's buffer");
   }
   method_ = start.method_kind;
   interim_seen_ = final_head_ = request_finished_ = raw_ = false;
@@ -90,8 +91,8 @@ void ClientConnection::switch_to_raw() {
 }
 
 bool ClientConnection::reusable() const {
-  return final_head_ && keep_alive_ && request_finished_ && out_.empty() && in_.body_ended() && in_.drained() &&
-         !in_.peer_ended() && !stream_->peer_gone();
+  return final_head_ && keep_alive_ && request_finished_ && out_.empty() && in_.body_ended() &&
+         in_.drained() && !in_.peer_ended() && !stream_->peer_gone();
 }
 
 bool ClientConnection::gone_stale() const {

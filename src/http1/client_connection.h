@@ -1,5 +1,5 @@
-// A connection to a backend that speaks HTTP/1.1: one exchange at a time, kept for the next when both sides allow.
-// Who may use it when is the pool's business (backends/).
+// A connection to a backend that speaks HTTP/1.1: one exchange at a time, kept for the next when both sides
+// allow. Who may use it when is the pool's business (backends/).
 #pragma once
 
 #include <memory>

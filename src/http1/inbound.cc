@@ -9,7 +9,8 @@ using base::Reason;
 
 base::Error Inbound::cut_short() const {
   if (peer_ == base::Side::client) {
-    return {Reason::client_disconnected, base::Side::client, base::Retry::never, "the client closed in mid-request"};
+    return {Reason::client_disconnected, base::Side::client, base::Retry::never,
+            "the client closed in mid-request"};
   }
   return {Reason::http_response_incomplete, base::Side::backend, base::Retry::never,
           "the backend closed before the end of its answer"};
@@ -119,7 +120,8 @@ base::Result<http::BodyBytes> Inbound::peek() {
           if (!step) {
             base::Error error = step.error();
             error.side = peer_;
-            error.reason = peer_ == base::Side::client ? Reason::http_request_error : Reason::http_protocol_error;
+            error.reason =
+                peer_ == base::Side::client ? Reason::http_request_error : Reason::http_protocol_error;
             return base::fail(error);
           }
           if (step->done) state_ = State::ended;
@@ -140,7 +142,8 @@ base::Result<http::BodyBytes> Inbound::peek() {
       continue;
     }
     if (!stream_.may_read()) return nothing_yet();
-    // Framing that is still incomplete may stand in the head's buffer; it moves so that both parts are adjacent.
+    // Framing that is still incomplete may stand in the head's buffer; it moves so that both parts are
+    // adjacent.
     std::string_view rest = head_.filled().substr(head_used_);
     size_t wanted = state_ == State::sized && left_ <= io::kSmallBuffer ? io::kSmallBuffer : io::kLargeBuffer;
     if (!rest.empty()) {

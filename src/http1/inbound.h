@@ -1,5 +1,5 @@
-// The reading half of an HTTP/1 connection: heads and bodies out of a stream's bytes. The head's bytes stay where
-// they are until next_message(), since its views are in use; a body flows through a buffer of its own.
+// The reading half of an HTTP/1 connection: heads and bodies out of a stream's bytes. The head's bytes stay
+// where they are until next_message(), since its views are in use; a body flows through a buffer of its own.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,9 @@ class Inbound {
   bool body_ended() const { return state_ == State::ended; }
   // Bytes of a sized body not consumed yet; UINT64_MAX when the length is not known.
   uint64_t body_left() const;
-  std::string_view trailers() const { return state_ == State::ended ? chunks_.trailers() : std::string_view{}; }
+  std::string_view trailers() const {
+    return state_ == State::ended ? chunks_.trailers() : std::string_view{};
+  }
 
   // Forgets the message; what the peer sent behind it becomes the beginning of the next. Also used between an
   // interim and the final response head, which it leaves in place.
@@ -59,10 +61,10 @@ class Inbound {
   base::Side peer_;
   State state_ = State::head;
   bool peer_ended_ = false;
-  size_t head_used_ = 0;      // of head_: the head itself and body bytes behind it that were consumed
+  size_t head_used_ = 0;  // of head_: the head itself and body bytes behind it that were consumed
   size_t head_searched_ = 0;
-  size_t pending_ = 0;        // decoded body bytes at the front of unread(), still to be consumed
-  uint64_t left_ = 0;         // of a sized body
+  size_t pending_ = 0;  // decoded body bytes at the front of unread(), still to be consumed
+  uint64_t left_ = 0;   // of a sized body
   uint64_t bytes_read_ = 0;
   io::Buffer head_;
   io::Buffer body_;

@@ -15,7 +15,8 @@ base::Error Outbound::failed(int error) const {
   }
   // Nothing of this message ever left: the backend cannot have seen it.
   return {Reason::connection_terminated, base::Side::backend,
-          bytes_sent_ == 0 ? base::Retry::safe : base::Retry::never, "the backend closed while it was written to"};
+          bytes_sent_ == 0 ? base::Retry::safe : base::Retry::never,
+          "the backend closed while it was written to"};
 }
 
 void Outbound::put_number(uint64_t value) {

@@ -1,5 +1,5 @@
-// The writing half of an HTTP/1 connection. Small pieces gather in one buffer and leave in one call; a large body
-// goes from the buffer it was read into straight to the kernel.
+// The writing half of an HTTP/1 connection. Small pieces gather in one buffer and leave in one call; a large
+// body goes from the buffer it was read into straight to the kernel.
 #pragma once
 
 #include <cstdint>

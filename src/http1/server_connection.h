@@ -1,6 +1,6 @@
-// A client's HTTP/1 connection: requests come in one after the other, each is given to a handler as a ServerStream,
-// and its answer goes out before the next is read. Pipelined requests wait in the buffer.
-// Used by the gate's workers and by the admin listener.
+// A client's HTTP/1 connection: requests come in one after the other, each is given to a handler as a
+// ServerStream, and its answer goes out before the next is read. Pipelined requests wait in the buffer. Used
+// by the gate's workers and by the admin listener.
 #pragma once
 
 #include <memory>
@@ -14,12 +14,13 @@ namespace http1 {
 
 struct ServerLimits {
   HeadLimits head;
-  base::Duration head_timeout = base::seconds(10);    // first byte to the whole head
-  base::Duration idle_timeout = base::seconds(75);    // between requests, and before the first
-  base::Duration linger_timeout = base::seconds(2);   // for the client to take a last answer before the close
+  base::Duration head_timeout = base::seconds(10);   // first byte to the whole head
+  base::Duration idle_timeout = base::seconds(75);   // between requests, and before the first
+  base::Duration linger_timeout = base::seconds(2);  // for the client to take a last answer before the close
 };
 
-// A connection accepted while draining has a request on its way: it may send that much later, then it is closed.
+// A connection accepted while draining has a request on its way: it may send that much later, then it is
+// closed.
 inline constexpr base::Duration kFirstRequestPatience = base::seconds(1);
 
 // Of a body the handler did not read: up to this much is read and dropped to keep the connection.

@@ -16,7 +16,8 @@ std::expected<HostPort, std::string> parse_host_port(std::string_view text) {
   HostPort where;
   if (text.starts_with("unix:")) {
     where.unix_path = std::string(text.substr(5));
-    if (where.unix_path.empty()) return std::unexpected("a unix socket needs a path, as in unix:/run/app.sock");
+    if (where.unix_path.empty())
+      return std::unexpected("a unix socket needs a path, as in unix:/run/app.sock");
     if (where.unix_path.size() >= sizeof(sockaddr_un::sun_path)) {
       return std::unexpected("the path of the unix socket is longer than the 107 bytes the kernel allows");
     }
@@ -34,14 +35,16 @@ std::expected<HostPort, std::string> parse_host_port(std::string_view text) {
   std::string_view host = text.substr(0, colon);
   if (host.starts_with('[')) {
     if (!host.ends_with(']') || !base::parse_ip(host.substr(1, host.size() - 2))) {
-      return std::unexpected("'" + std::string(host) + "' is not an IPv6 address in brackets, as in [::1]:8080");
+      return std::unexpected("'" + std::string(host) +
+                             "' is not an IPv6 address in brackets, as in [::1]:8080");
     }
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != host.npos) {
     return std::unexpected("an IPv6 address stands in brackets, as in [::1]:8080");
   }
   for (char c : host) {
-    if (!base::is_alpha(c) && !base::is_digit(c) && std::string_view("-._:").find(c) == std::string_view::npos) {
+    if (!base::is_alpha(c) && !base::is_digit(c) &&
+        std::string_view("-._:").find(c) == std::string_view::npos) {
       return std::unexpected("'" + std::string(host) + "' is not a host name or an IP address");
     }
   }

@@ -1,5 +1,6 @@
 // Tells every waiting coroutine that something they share has changed, such as a key set that arrived.
-// Each waits with a seat of its own: Broadcast::Seat seat(broadcast); co_await wait_for(loop, deadline, seat.signal).
+// Each waits with a seat of its own: Broadcast::Seat seat(broadcast); co_await wait_for(loop, deadline,
+// seat.signal).
 #pragma once
 
 #include "io/list.h"

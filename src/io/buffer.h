@@ -24,8 +24,8 @@ class Buffer {
   }
   ~Buffer() { release(); }
 
-  // Makes room for at least this many more bytes, moving to a larger block if needed (views into it then break).
-  // False when that would pass kLargeBuffer.
+  // Makes room for at least this many more bytes, moving to a larger block if needed (views into it then
+  // break). False when that would pass kLargeBuffer.
   bool reserve(size_t more);
   // Gives the block back; what it held is gone.
   void release();
@@ -57,7 +57,8 @@ class Buffer {
   }
 
  private:
-  // Heads are written as hundreds of short pieces: up to 32 bytes go by two overlapping moves instead of a call.
+  // Heads are written as hundreds of short pieces: up to 32 bytes go by two overlapping moves instead of a
+  // call.
   static void copy(char* to, const char* from, size_t size) {
     struct Sixteen {
       char bytes[16];

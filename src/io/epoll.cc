@@ -3,8 +3,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 
 namespace io {
 namespace {
@@ -32,7 +32,8 @@ class EpollPoller final : public Poller {
       if (until.reached()) {
         int64_t left_ns = (until - clock.now()).ns;
         // Rounded up: a timer must not be looked at just before it is due, again and again.
-        if (left_ns > 0) timeout_ms = static_cast<int>(std::min<int64_t>((left_ns + 999'999) / 1'000'000, 60'000));
+        if (left_ns > 0)
+          timeout_ms = static_cast<int>(std::min<int64_t>((left_ns + 999'999) / 1'000'000, 60'000));
       }
     }
     int count = epoll_wait(fd_, events_.data(), kEventsMax, timeout_ms);

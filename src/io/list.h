@@ -1,5 +1,5 @@
-// A doubly linked list whose links live in its elements: O(1) removal from anywhere, no allocation. Owns nothing;
-// an element unlinks itself when it is destroyed.
+// A doubly linked list whose links live in its elements: O(1) removal from anywhere, no allocation. Owns
+// nothing; an element unlinks itself when it is destroyed.
 #pragma once
 
 namespace io {

@@ -1,6 +1,6 @@
-// One thread's event loop. Events and due timers only mark coroutines ready; coroutines run afterwards, one by
-// one, so no event is ever delivered to an object that a coroutine has just destroyed.
-// The loop never runs user code while it reads events, and knows nothing of sockets beyond EventSource.
+// One thread's event loop. Events and due timers only mark coroutines ready; coroutines run afterwards, one
+// by one, so no event is ever delivered to an object that a coroutine has just destroyed. The loop never runs
+// user code while it reads events, and knows nothing of sockets beyond EventSource.
 #pragma once
 
 #include <atomic>
@@ -89,7 +89,8 @@ class Loop {
   }
   void set_timer(Waiter& waiter, base::Instant due) {
     if (due <= now_) {
-      // Passed already: no signal can come in time, or a peer that signals every turn would hold it off for ever.
+      // Passed already: no signal can come in time, or a peer that signals every turn would hold it off for
+      // ever.
       waiter.timed_out = true;
       make_ready(waiter);
     } else if (due != base::kNever) {
@@ -111,7 +112,8 @@ void Signal::fire() {
   if (waiter_ != nullptr) loop_->make_ready(*waiter_);
 }
 
-// co_await wait_for(loop, deadline, signal…): until any of them fires or the deadline passes. May wake for nothing.
+// co_await wait_for(loop, deadline, signal…): until any of them fires or the deadline passes. May wake for
+// nothing.
 template <size_t N>
 class SignalWait {
  public:

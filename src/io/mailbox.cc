@@ -22,7 +22,8 @@ void Mailbox::push(Message* message) {
   Message* newest = newest_.load(std::memory_order_relaxed);
   do {
     message->next = newest;
-  } while (!newest_.compare_exchange_weak(newest, message, std::memory_order_release, std::memory_order_relaxed));
+  } while (
+      !newest_.compare_exchange_weak(newest, message, std::memory_order_release, std::memory_order_relaxed));
   // Only the first of a batch has to wake the reader.
   if (newest == nullptr) {
     uint64_t one = 1;

@@ -1,4 +1,5 @@
-// How threads talk: any thread posts, the loop's own thread runs what was posted, in order. Nothing else is shared.
+// How threads talk: any thread posts, the loop's own thread runs what was posted, in order. Nothing else is
+// shared.
 #pragma once
 
 #include <atomic>

@@ -19,8 +19,9 @@ namespace {
 
 constexpr int kBacklog = 4096;
 
-// Reading and writing call the kernel directly: the C library's functions are cancellation points, whose bookkeeping
-// in a process with threads costs more than the rest of the call's user side, twice a request on each connection.
+// Reading and writing call the kernel directly: the C library's functions are cancellation points, whose
+// bookkeeping in a process with threads costs more than the rest of the call's user side, twice a request on
+// each connection.
 class SocketStream final : public Stream, public EventSource {
  public:
   SocketStream(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
@@ -245,7 +246,13 @@ std::expected<std::vector<int>, std::string> open_listening_sockets(const Addres
   }
 
   // SO_REUSEPORT would let a second gate share the port in silence; binding once without it tells.
-  if (!bind_one(SharePort::no)) return failure();
+  if (!bind_one(SharePort::no)) {
+    // A machine without IPv6, as many containers are: "every address" is then every IPv4 address.
+    bool every_address = address.ip == base::IpAddress{.bytes = {}, .v6 = true};
+    if (!every_address || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)) return failure();
+    for (int fd : sockets) close(fd);
+    return open_listening_sockets({.ip = {}, .port = address.port, .path = {}}, count);
+  }
   close(sockets.back());
   sockets.clear();
   while (std::ssize(sockets) < count) {

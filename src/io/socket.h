@@ -19,9 +19,9 @@ class SocketNetwork final : public Network {
   Loop& loop_;
 };
 
-// count listening sockets for one address, not yet in any loop: one a worker. TCP sockets share the address by
-// SO_REUSEPORT and the kernel spreads connections over them; it is first made sure that no other process listens
-// there. A unix socket is one socket under several descriptors. The error is a sentence for the user.
+// count listening sockets for one address, not yet in any loop: one a worker. TCP sockets share the address
+// by SO_REUSEPORT and the kernel spreads connections over them; it is first made sure that no other process
+// listens there. A unix socket is one socket under several descriptors. The error is a sentence for the user.
 std::expected<std::vector<int>, std::string> open_listening_sockets(const Address& address, int count);
 Address socket_address(int fd);
 

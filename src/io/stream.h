@@ -1,6 +1,6 @@
-// A two-way byte stream between the gate and one peer, and where streams come from. The request path sees only
-// these; sockets stand in socket.cc, TLS wraps a stream in another, tests use one in memory.
-// One thread. Nothing here waits: a caller that is told would_block waits for the signal.
+// A two-way byte stream between the gate and one peer, and where streams come from. The request path sees
+// only these; sockets stand in socket.cc, TLS wraps a stream in another, tests use one in memory. One thread.
+// Nothing here waits: a caller that is told would_block waits for the signal.
 #pragma once
 
 #include <sys/uio.h>
@@ -62,7 +62,8 @@ class Listener {
 class Network {
  public:
   virtual ~Network() = default;
-  // Begins connecting; the stream's writable fires when it is decided. nullptr with error set when it cannot begin.
+  // Begins connecting; the stream's writable fires when it is decided. nullptr with error set when it cannot
+  // begin.
   virtual std::unique_ptr<Stream> connect(const Address& to, int& error) = 0;
 };
 

@@ -1,6 +1,7 @@
-// Task<T>: a coroutine that starts when awaited, belongs to whoever holds it, and is cancelled by destroying it.
-// Destroying a suspended Task destroys its locals, so every wait inside must unlink itself in its destructor.
-// Frames come from the thread's frame pool. There are no exceptions: an escaping one ends the process.
+// Task<T>: a coroutine that starts when awaited, belongs to whoever holds it, and is cancelled by destroying
+// it. Destroying a suspended Task destroys its locals, so every wait inside must unlink itself in its
+// destructor. Frames come from the thread's frame pool. There are no exceptions: an escaping one ends the
+// process.
 #pragma once
 
 #include <coroutine>
@@ -80,8 +81,8 @@ class [[nodiscard]] Task {
   bool valid() const { return static_cast<bool>(handle_); }
   bool done() const { return handle_ && handle_.done(); }
 
-  // Runs the task beside its owner up to its first wait. The owner keeps it, and learns of its end by whatever
-  // the task signals as its last act.
+  // Runs the task beside its owner up to its first wait. The owner keeps it, and learns of its end by
+  // whatever the task signals as its last act.
   void start() { handle_.resume(); }
 
   auto operator co_await() && noexcept {

@@ -1,6 +1,6 @@
-// Deadlines of one thread: a hierarchical wheel, five levels of 64 slots, a tick of 2^20 ns (about 1 ms). Setting
-// and clearing cost O(1), which matters since nearly every deadline is cleared before it is due. A timer fires
-// never early and at most one tick late.
+// Deadlines of one thread: a hierarchical wheel, five levels of 64 slots, a tick of 2^20 ns (about 1 ms).
+// Setting and clearing cost O(1), which matters since nearly every deadline is cleared before it is due. A
+// timer fires never early and at most one tick late.
 #pragma once
 
 #include <array>
@@ -26,7 +26,8 @@ class TimerWheel {
   void set(Timer& timer, base::Instant due);
   // Moves every timer that is due at now to expired.
   void advance(base::Instant now, Timers& expired);
-  // How long until a timer may be due; kNever when none is set. Never later than the first timer, possibly earlier.
+  // How long until a timer may be due; kNever when none is set. Never later than the first timer, possibly
+  // earlier.
   base::Instant next_due() const;
 
  private:
@@ -38,7 +39,8 @@ class TimerWheel {
   void place(Timer& timer);
 
   int64_t now_tick_;
-  mutable std::array<uint64_t, kLevels> occupied_{};  // a set bit may be stale: its timers may have been cleared
+  mutable std::array<uint64_t, kLevels>
+      occupied_{};  // a set bit may be stale: its timers may have been cleared
   std::array<std::array<Timers, kSlots>, kLevels> slots_;
 };
 
