@@ -96,6 +96,7 @@ class Exchange {
   // request_head.cc
   Result build_request_headers();
   bool add_forwarding_headers();
+  Result sign_identity();
   bool add_identity_headers();
   bool add_header(std::string_view name, std::string_view value);
   std::string_view header_safe(std::string_view value);

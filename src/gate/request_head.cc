@@ -64,6 +64,7 @@ Exchange::Result Exchange::build_request_headers() {
   // The path matched is the path forwarded; only a prefix the service itself named may be taken off it.
   path_sent_ = strip_prefix(target_.path, service_->strip_prefix);
   choose_host();
+  if (auto made = sign_identity(); !made) return made;
   const http::RequestHead& head = client_.head();
   const HeaderEdits& edits = service_->request_headers;
   bool providers = snapshot_->providers->size() > 0;
@@ -131,20 +132,22 @@ bool Exchange::add_forwarding_headers() {
   return fits && !chain.empty() && !own.empty();
 }
 
+Exchange::Result Exchange::sign_identity() {
+  if (identity_ == nullptr || snapshot_->signer == nullptr) return {};
+  auto assertion = worker_.assertions().find_or_make({.signer = *snapshot_->signer,
+                                                      .identity = *identity_,
+                                                      .service_slot = service_->slot,
+                                                      .service = service_->name,
+                                                      .now = worker_.wall_at(worker_.loop().now()),
+                                                      .random = worker_.random()});
+  if (!assertion) return std::unexpected(assertion.error());
+  assertion_ = *assertion;
+  return {};
+}
+
 bool Exchange::add_identity_headers() {
   if (identity_ == nullptr) return true;
-  bool fits = true;
-  if (snapshot_->signer != nullptr) {
-    auto assertion = worker_.assertions().find_or_make({.signer = *snapshot_->signer,
-                                                        .identity = *identity_,
-                                                        .service_slot = service_->slot,
-                                                        .service = service_->name,
-                                                        .now = worker_.wall_at(worker_.loop().now()),
-                                                        .random = worker_.random()});
-    if (!assertion) return false;
-    assertion_ = *assertion;
-    fits &= add_header("Gatehouse-Identity", *assertion_);
-  }
+  bool fits = assertion_ == nullptr || add_header("Gatehouse-Identity", *assertion_);
   for (HeaderId id : snapshot_->identity_headers) {
     switch (id) {
       case HeaderId::x_forwarded_user:

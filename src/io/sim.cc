@@ -190,6 +190,10 @@ class SimStream final : public Stream {
 };
 
 std::unique_ptr<Stream> SimLink::make_client(int& error) {
+  if (plan_.connect == SimLinkPlan::Connect::exhausted) {
+    error = EMFILE;
+    return nullptr;
+  }
   // A refusal comes at once or later, as on a loopback or a real network.
   if (plan_.connect == SimLinkPlan::Connect::refused && random_.one_in(2)) {
     error = ECONNREFUSED;

@@ -69,7 +69,8 @@ class SimPoller final : public Poller {
 
 // How one connection misbehaves. The default is a perfect wire.
 struct SimLinkPlan {
-  enum class Connect : uint8_t { accepted, refused, ignored } connect = Connect::accepted;
+  // exhausted: this machine has no descriptor or port left to connect with.
+  enum class Connect : uint8_t { accepted, refused, ignored, exhausted } connect = Connect::accepted;
   base::Duration delay_max;     // of each piece, at random
   size_t piece_max = SIZE_MAX;  // bytes that arrive, are read or are taken at once, at random
   size_t window = 256 * 1024;   // bytes on their way or unread, in each direction, before a writer waits

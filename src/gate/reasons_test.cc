@@ -1,0 +1,188 @@
+// Each reason of the closed list, produced by an exchange in the simulated world: no name stands in
+// base/reason.h that no exchange can end with, and a new one fails here until something provokes it.
+#include <map>
+
+#include "access/test_tokens.h"
+#include "gate/test_world.h"
+
+namespace gate::test {
+namespace {
+
+using base::Reason;
+using Connect = io::SimLinkPlan::Connect;
+
+class Links final : public io::SimWeather {
+ public:
+  io::SimLinkPlan plan(const io::Address& to, io::SimRandom&) override {
+    return to.port == 9000 ? to_backends : to_gate;
+  }
+  io::SimLinkPlan to_backends;
+  io::SimLinkPlan to_gate;
+};
+
+struct Scene {
+  Links links;
+  GateWorld world{1, &links};
+};
+
+std::string get(std::string_view path, std::string_view more = "") {
+  return "GET " + std::string(path) + " HTTP/1.1\r\nHost: a\r\n" + std::string(more) + "\r\n";
+}
+
+using Provoke = std::function<void(Scene&)>;
+
+Provoke asking(std::string request) {
+  return [request](Scene& scene) { scene.world.ask(request); };
+}
+Provoke when_backend_does(std::string_view what) {
+  return asking(get("/a/open", "X-Do: " + std::string(what) + "\r\n"));
+}
+Provoke when_connecting_is(Connect how) {
+  return [how](Scene& scene) {
+    scene.links.to_backends.connect = how;
+    scene.world.ask(get("/a/open"));
+  };
+}
+Provoke with_service(std::function<void(Service&)> adjust, std::string request) {
+  return [adjust, request](Scene& scene) {
+    scene.world.serve({{.path = "/a", .adjust = adjust}});
+    scene.world.ask(request);
+  };
+}
+Provoke with_key(std::string_view path, std::string_view more = "") {
+  return [path = std::string(path), more = std::string(more)](Scene& scene) {
+    scene.world.ask(get(path, "X-Api-Key: " + scene.world.key + "\r\n" + more));
+  };
+}
+
+void lose_the_name(Scene& scene) {
+  scene.world.serve({{.path = "/a", .adjust = [](Service& s) { s.endpoints = nullptr; }}});
+  scene.world.worker->set_endpoints({.slot = 0, .generation = scene.world.generation, .endpoints = nullptr});
+  scene.world.ask(get("/a/open"));
+}
+
+// Connections are made and nobody reads from them.
+void turn_backend_deaf(Scene& scene) {
+  scene.links.to_backends.window = 64;
+  scene.world.backends.at(10)->stop();
+  auto deaf = scene.world.sim.network.listen(io::sim_address(10, 9000));
+  scene.world.ask(get("/a/open"));
+}
+
+void break_the_signing_key(Scene& scene) {
+  // A key that has been moved away signs as little as a libcrypto that fails.
+  auto key = *crypto::SigningKey::generate(crypto::Algorithm::es256);
+  auto elsewhere = std::move(key);
+  scene.world.serve({{.path = "/a"}}, [&](Snapshot& s) {
+    s.signer = std::make_shared<auth::AssertionSigner>(
+        auth::AssertionSigner::Setup{.key = key, .issuer = "https://gate.example"});
+  });
+  scene.world.ask(get("/a/secret", "X-Api-Key: " + scene.world.key + "\r\n"));
+}
+
+void withhold_the_key_set(Scene& scene) {
+  scene.world.serve({{.path = "/a"}}, [](Snapshot& s) {
+    s.providers = auth::testing::compile_one(auth::testing::jwt_provider(
+        "partners", {.file = "", .url = "https://id.partner.example/jwks", .inline_json = ""},
+        {crypto::Algorithm::es256}));
+  });
+  scene.world.ask(get(
+      "/a/open", "Authorization: Bearer " + auth::testing::sign_token(crypto::Algorithm::es256) + "\r\n"));
+}
+
+void withhold_the_body(Scene& scene) {
+  Client client(scene.world.sim);
+  client.send("POST /a/open HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
+  scene.world.sim.run_until([&] { return client.ended(); });
+}
+
+void leave_early(Scene& scene) {
+  Client client(scene.world.sim);
+  client.send(get("/a/open", "X-Do: silent\r\n"));
+  scene.world.sim.run_for(base::seconds(1));
+  client.leave_by_reset();
+  scene.world.sim.run_for(base::seconds(1));
+}
+
+void stop_reading(Scene& scene) {
+  scene.links.to_gate.window = 64;
+  int error = 0;
+  auto client =
+      scene.world.sim.network.connect_from(io::sim_address(2, 40'000), io::sim_address(1, 80), error);
+  scene.world.sim.run_for(base::milliseconds(1));
+  std::string request = get("/a/open");
+  iovec piece{request.data(), request.size()};
+  ASSERT_EQ(client->write({&piece, 1}).count, request.size());
+  scene.world.sim.run_for(base::seconds(100));
+}
+
+void drain_away(Scene& scene) {
+  Client client(scene.world.sim);
+  client.send(get("/a/open", "X-Do: silent\r\n"));
+  scene.world.sim.run_for(base::seconds(1));
+  scene.world.worker->drain(base::seconds(1));
+  scene.world.sim.run_until([&] { return client.ended(); });
+}
+
+const std::map<Reason, Provoke>& provocations() {
+  static const std::map<Reason, Provoke> all = {
+      {Reason::dns_timeout, with_service([](Service& s) { s.endpoints = nullptr; }, get("/a/open"))},
+      {Reason::dns_error, lose_the_name},
+      {Reason::connection_refused, when_connecting_is(Connect::refused)},
+      {Reason::connection_terminated, when_backend_does("close")},
+      {Reason::connection_timeout, when_connecting_is(Connect::ignored)},
+      {Reason::connection_read_timeout, when_backend_does("stall")},
+      {Reason::connection_write_timeout, turn_backend_deaf},
+      {Reason::connection_limit_reached, when_connecting_is(Connect::exhausted)},
+      {Reason::http_request_error, asking("GET /a/open HTTP/1.1\r\n\r\n")},
+      {Reason::http_response_timeout, when_backend_does("silent")},
+      {Reason::http_response_incomplete, when_backend_does("incomplete")},
+      {Reason::http_response_header_section_size, when_backend_does("huge-head")},
+      {Reason::http_protocol_error, when_backend_does("garbage")},
+      {Reason::http_upgrade_failed, when_backend_does("switch")},
+      {Reason::proxy_internal_error, break_the_signing_key},
+      {Reason::request_head_too_large, asking(get("/a/open", "X: " + std::string(70'000, 'x') + "\r\n"))},
+      {Reason::request_body_too_large,
+       with_service([](Service& s) { s.body_bytes_max = 1; },
+                    "POST /a/open HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx")},
+      {Reason::request_timeout, withhold_the_body},
+      {Reason::path_refused, asking(get("/a%2Fopen"))},
+      {Reason::expectation_failed, asking(get("/a/open", "Expect: tea\r\n"))},
+      {Reason::no_route, asking(get("/nowhere"))},
+      {Reason::credential_missing, asking(get("/a/secret"))},
+      {Reason::credential_malformed, asking(get("/a/open", "X-Api-Key: \r\n"))},
+      {Reason::credential_invalid, asking(get("/a/open", "X-Api-Key: wrong\r\n"))},
+      {Reason::credential_conflict, with_key("/a/open", "Authorization: Bearer e30.e30.e30\r\n")},
+      {Reason::key_set_unavailable, withhold_the_key_set},
+      {Reason::scope_insufficient, with_key("/a/write")},
+      {Reason::rule_denied, asking(get("/a/other"))},
+      {Reason::no_healthy_endpoint,
+       with_service([](Service& s) { s.endpoints = std::make_shared<backends::EndpointList>(); },
+                    get("/a/open"))},
+      {Reason::client_disconnected, leave_early},
+      {Reason::client_stalled, stop_reading},
+      {Reason::draining, drain_away},
+  };
+  return all;
+}
+
+TEST(Reasons, EachIsProducedByAnExchange) {
+  for (int number = 1; number < base::kReasonCount; ++number) {
+    auto reason = static_cast<Reason>(number);
+    SCOPED_TRACE(base::reason_name(reason));
+    auto provoke = provocations().find(reason);
+    if (provoke == provocations().end()) {
+      ADD_FAILURE() << "nothing provokes it";
+      continue;
+    }
+    Scene scene;
+    provoke->second(scene);
+    std::vector<std::string> records = scene.world.records();
+    EXPECT_EQ(scene.world.accepted(), 1u);
+    ASSERT_EQ(records.size(), 1u);
+    EXPECT_EQ(field(records[0], "reason"), base::reason_name(reason)) << records[0];
+  }
+}
+
+}  // namespace
+}  // namespace gate::test
