@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Checks what the compiler cannot: the layering of src/, light headers, file sizes, and that the docs list
-every failure reason. `./dev check` and `./dev test` run it; it prints one line a problem and exits 1.
+every failure reason and a test names it. `./dev check` and `./dev test` run it; it prints one line a problem and exits 1.
 
 The order of FOLDERS is the layering: a folder may include itself and those before it, nothing else. The data
 plane ends at gate/, so it cannot include config/."""
@@ -88,16 +88,28 @@ def file_problems(path, folder, text):
     return problems
 
 
+def declared_reasons(header):
+    names = re.findall(r"^\s*X\((\w+), \d+,", header, re.MULTILINE)
+    return [name for name in names if name != "none"]  # success
+
+
 def reason_problems(header, document):
-    """docs/reasons.md has one heading for each reason of base/reason.h, and no other."""
-    declared = re.findall(r"^\s*X\((\w+), \d+,", header, re.MULTILINE)
-    declared = [name for name in declared if name != "none"]  # success; the document may still say so
+    """docs/reasons.md has one heading for each reason of base/reason.h, and no other but perhaps `none`."""
+    declared = declared_reasons(header)
     described = re.findall(r"^#+ `?([a-z][a-z_]*)`?\s*$", document, re.MULTILINE)
     problems = [f"no paragraph for {name}" for name in declared if name not in described]
     problems += [f"{name} is not a reason of base/reason.h"
                  for name in described if name not in declared + ["none"]]
     problems += [f"{name} stands twice" for name in sorted(set(described)) if described.count(name) > 1]
     return problems
+
+
+def untested_reasons(header, tests):
+    """The reasons that no text of tests names as a word of its own."""
+    words = set()
+    for text in tests:
+        words.update(re.findall(r"\w+", text))
+    return [name for name in declared_reasons(header) if name not in words]
 
 
 def main(root):
@@ -113,6 +125,9 @@ def main(root):
     reasons = root / "docs/reasons.md"
     if reasons.exists():
         header = (root / "src/base/reason.h").read_text()
+        tests = [*(root / "src").rglob("*_test.cc"), *(root / "tests/e2e").glob("*.py")]
+        found += [f"src/base/reason.h: no test produces {name}"
+                  for name in untested_reasons(header, (test.read_text() for test in tests))]
         found += [f"docs/reasons.md: {p}" for p in reason_problems(header, reasons.read_text())]
     for line in found:
         print(line)

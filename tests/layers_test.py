@@ -38,6 +38,15 @@ def test_reasons_match_both_ways():
     assert layers.reason_problems(header, "## no_route\n## draining\n## gone\n") != []
 
 
+def test_reasons_are_named_by_a_test():
+    header = 'X(none, 0, "x")\nX(no_route, 404, "a")\nX(draining, 503, "b")\n'
+    tests = ['EXPECT_EQ(reason, "no_route");', "Reason::draining"]
+    assert layers.untested_reasons(header, tests) == []
+    assert layers.untested_reasons(header, tests[:1]) == ["draining"]
+    # A part of another word is not a test.
+    assert layers.untested_reasons(header, ["no_route2 draining_soon"]) == ["no_route", "draining"]
+
+
 def test_file_needs_opening_comment_and_bounded_length(tmp_path):
     path = tmp_path / "x.h"
     assert layers.file_problems(path, "base", "#pragma once\n") != []
