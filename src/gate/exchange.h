@@ -1,6 +1,6 @@
-// One request and its answer, from the first byte to the record: THE REQUEST PATH. run() in exchange.cc is its
-// table of contents; each stage returns there and never calls the next. Made by a worker for each request, lives
-// in that request's coroutine, and leaves exactly one record, also when it is cancelled.
+// One request and its answer, from the first byte to the record: THE REQUEST PATH. run() in exchange.cc is
+// its table of contents; each stage returns there and never calls the next. Made by a worker for each
+// request, lives in that request's coroutine, and leaves exactly one record, also when it is cancelled.
 #pragma once
 
 #include <array>
@@ -28,8 +28,8 @@ namespace gate {
 inline constexpr std::string_view kOwnPrefix = "/.well-known/gatehouse/";
 inline constexpr std::string_view kReasonsPath = "/.well-known/gatehouse/reasons/";
 
-// An upgraded connection (RFC 9110 §7.8) without a byte in either direction is closed after this long; one that is
-// half closed has this long for its other half.
+// An upgraded connection (RFC 9110 §7.8) without a byte in either direction is closed after this long; one
+// that is half closed has this long for its other half.
 inline constexpr base::Duration kTunnelPatience = base::seconds(3600);
 inline constexpr base::Duration kTunnelHalfClosedPatience = base::seconds(60);
 

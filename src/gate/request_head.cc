@@ -1,5 +1,5 @@
-// What the backend is sent: the client's headers less what concerned only its connection, every credential and
-// every claim of identity, plus what the gate vouches for.
+// What the backend is sent: the client's headers less what concerned only its connection, every credential
+// and every claim of identity, plus what the gate vouches for.
 #include "base/bytes.h"
 #include "gate/decision.h"
 #include "gate/exchange.h"
@@ -11,15 +11,15 @@ using http::HeaderId;
 
 namespace {
 
-// Never taken over from a client: framing is the connection's own, the rest only the gate may say. X-Original-Url
-// and X-Rewrite-Url replace the path in some frameworks, behind the rules' back.
+// Never taken over from a client: framing is the connection's own, the rest only the gate may say.
+// X-Original-Url and X-Rewrite-Url replace the path in some frameworks, behind the rules' back.
 constexpr http::HeaderIdSet kNeverForwarded = http::HeaderIdSet::of(
     HeaderId::host, HeaderId::content_length, HeaderId::transfer_encoding, HeaderId::gatehouse_identity,
     HeaderId::gatehouse_debug, HeaderId::client_cert, HeaderId::client_cert_chain, HeaderId::x_forwarded_user,
     HeaderId::x_forwarded_email, HeaderId::x_forwarded_groups, HeaderId::x_forwarded_preferred_username,
-    HeaderId::x_forwarded_for, HeaderId::x_forwarded_host, HeaderId::x_forwarded_port, HeaderId::x_forwarded_prefix,
-    HeaderId::x_forwarded_proto, HeaderId::x_real_ip, HeaderId::forwarded, HeaderId::x_request_id,
-    HeaderId::x_original_url, HeaderId::x_rewrite_url, HeaderId::proxy_authorization);
+    HeaderId::x_forwarded_for, HeaderId::x_forwarded_host, HeaderId::x_forwarded_port,
+    HeaderId::x_forwarded_prefix, HeaderId::x_forwarded_proto, HeaderId::x_real_ip, HeaderId::forwarded,
+    HeaderId::x_request_id, HeaderId::x_original_url, HeaderId::x_rewrite_url, HeaderId::proxy_authorization);
 
 bool names(const NamedValue& edit, const http::Header& header) {
   if (edit.id != HeaderId::other) return edit.id == header.id;
@@ -97,7 +97,8 @@ bool Exchange::add_forwarding_headers() {
     for (const http::Header& header : headers) {
       if (header.id == HeaderId::x_forwarded_for) {
         chain = chain.empty() ? header.value : scratch_.join(chain, ", ", header.value);
-      } else if (header.id == HeaderId::x_forwarded_proto && (header.value == "https" || header.value == "http")) {
+      } else if (header.id == HeaderId::x_forwarded_proto &&
+                 (header.value == "https" || header.value == "http")) {
         scheme = header.value;
       } else if (header.id == HeaderId::x_forwarded_host && headers.count(HeaderId::x_forwarded_host) == 1) {
         host = header.value;
@@ -115,7 +116,8 @@ bool Exchange::add_forwarding_headers() {
 
   bool fits = add_header("X-Forwarded-For", chain) && add_header("X-Forwarded-Proto", scheme) &&
               add_header("X-Forwarded-Host", host) && add_header("Forwarded", own) &&
-              add_header("Via", client_.head().version == http::Version::http10 ? "1.0 gatehouse" : "1.1 gatehouse") &&
+              add_header("Via", client_.head().version == http::Version::http10 ? "1.0 gatehouse"
+                                                                                : "1.1 gatehouse") &&
               add_header("X-Request-Id", record_.id.text());
   // W3C trace context: continued from a trusted peer, else begun here under the request's own id.
   if (!(peer_trusted_ && headers.has(HeaderId::traceparent))) {
@@ -126,8 +128,9 @@ bool Exchange::add_forwarding_headers() {
       c = kHex[random & 15];
       random >>= 4;
     }
-    fits = fits && add_header("traceparent", scratch_.join("00-", record_.id.text(), "-",
-                                                           std::string_view(span_id.data(), span_id.size()), "-00"));
+    fits = fits &&
+           add_header("traceparent", scratch_.join("00-", record_.id.text(), "-",
+                                                   std::string_view(span_id.data(), span_id.size()), "-00"));
   }
   return fits && !chain.empty() && !own.empty();
 }
@@ -174,8 +177,8 @@ bool Exchange::add_identity_headers() {
   return fits;
 }
 
-// All of them or, where they do not fit, nothing: some of the groups would be another caller. A comma within a
-// name must not make two of it.
+// All of them or, where they do not fit, nothing: some of the groups would be another caller. A comma within
+// a name must not make two of it.
 std::string_view Exchange::joined_groups() {
   size_t size = 0;
   for (const std::string& group : identity_->groups) size += group.size() + 1;
