@@ -1,12 +1,15 @@
 #include "control/server.h"
 
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <latch>
 #include <thread>
@@ -19,6 +22,8 @@ namespace {
 
 // Changes that come together, such as a checkout of many files, make one generation.
 constexpr base::Duration kSettle = base::milliseconds(4);
+// A definition that is gone may be on its way back: folders are swapped and files replaced in two steps.
+constexpr base::Duration kGoneSettle = base::milliseconds(40);
 
 // Every connection is two descriptors; the soft limit many systems set is far below what the hard one allows.
 void raise_descriptor_limit() {
@@ -29,7 +34,10 @@ void raise_descriptor_limit() {
 }
 
 config::Diagnostic problem_at(const base::Source& source, std::string key, std::string message) {
-  return {.severity = config::Severity::error, .source = source, .key = std::move(key), .message = std::move(message)};
+  return {.severity = config::Severity::error,
+          .source = source,
+          .key = std::move(key),
+          .message = std::move(message)};
 }
 
 io::Address to_io_address(const config::Address& address) {
@@ -75,7 +83,7 @@ Server::Server(io::Loop& loop, ServerOptions options)
 
 Server::~Server() {
   tasks_.cancel_all();
-  log_.stop();      // the rings belong to the workers
+  log_.stop();  // the rings belong to the workers
   workers_.clear();
 }
 
@@ -91,6 +99,8 @@ int Server::run() {
   tasks_.spawn(keys_.run());
   ready_ = true;
   write_ready_file();
+  spdlog::info("serving {}, environment {}: {}", options_.folder, options_.environment,
+               describe_generation());
   loop_.run();
   log_.stop();
   workers_.clear();
@@ -98,17 +108,21 @@ int Server::run() {
     if (!entry.unix_path.empty()) unlink(entry.unix_path.c_str());
   }
   if (!options_.ready_file.empty()) unlink(options_.ready_file.c_str());
+  spdlog::info("stopped");
   return 0;
 }
 
 bool Server::start() {
   config::LoadedGate loaded = loader_.load();
   if (!loaded.loaded()) {
-    std::fputs(config::format_text(loaded.diagnostics, isatty(2) ? config::Style::coloured : config::Style::plain).c_str(),
-               stderr);
+    std::fputs(
+        config::format_text(loaded.diagnostics, isatty(2) ? config::Style::coloured : config::Style::plain)
+            .c_str(),
+        stderr);
     return false;
   }
-  uint32_t count = loaded.gate->workers != 0 ? loaded.gate->workers : std::max(1u, std::thread::hardware_concurrency());
+  uint32_t count =
+      loaded.gate->workers != 0 ? loaded.gate->workers : std::max(1u, std::thread::hardware_concurrency());
   for (uint32_t i = 0; i < count; ++i) {
     auto worker = WorkerThread::start(i, *this);
     if (worker == nullptr) {
@@ -145,7 +159,12 @@ io::Task<> Server::watch_files() {
   for (;;) {
     if (!watcher_.any()) co_await io::wait_for(loop_, base::kNever, watcher_.changed());
     co_await io::sleep_for(loop_, kSettle);
-    if (!draining_) reload(watcher_.take_changes());
+    Watcher::Changes changes = watcher_.take_changes();
+    if (takes_away(changes)) {
+      co_await io::sleep_for(loop_, kGoneSettle);
+      changes.add(watcher_.take_changes());
+    }
+    if (!draining_) reload(changes);
   }
 }
 
@@ -165,6 +184,16 @@ io::Task<> Server::watch_signals() {
     }
     co_await io::wait_for(loop_, base::kNever, signals_->arrived());
   }
+}
+
+bool Server::takes_away(const Watcher::Changes& changes) const {
+  if (changes.everything) {
+    return std::ranges::any_of(current_.loaded.services,
+                               [&](const auto& service) { return !files_.identify(*service->source.file); });
+  }
+  return std::ranges::any_of(changes.paths, [&](const std::string& path) {
+    return path.ends_with(".yaml") && !files_.identify(path);
+  });
 }
 
 void Server::reload(const Watcher::Changes& changes) {
@@ -197,7 +226,8 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   apply_admin(*loaded.gate, diagnostics);
   fill_listener_policies(*loaded.gate, snapshot);
   bool changed = current_.snapshot == nullptr || loaded.gate != current_.loaded.gate ||
-                 snapshot.services != current_.snapshot->services || snapshot.signer != current_.snapshot->signer ||
+                 snapshot.services != current_.snapshot->services ||
+                 snapshot.signer != current_.snapshot->signer ||
                  snapshot.listeners.size() != current_.snapshot->listeners.size();
   if (changed) {
     snapshot.generation = ++current_.number;
@@ -248,15 +278,15 @@ void Server::apply_listeners(const config::GateSettings& gate, config::Diagnosti
     return !wanted;
   });
   for (const config::ListenerSettings& settings : gate.listeners) {
-    bool open = std::ranges::any_of(listeners_, [&](const ListenerEntry& entry) {
-      return entry.configured == settings.address.text();
-    });
+    bool open = std::ranges::any_of(
+        listeners_, [&](const ListenerEntry& entry) { return entry.configured == settings.address.text(); });
     if (!open) add_listener(settings, diagnostics);
   }
 }
 
 bool Server::add_listener(const config::ListenerSettings& settings, config::Diagnostics& diagnostics) {
-  auto sockets = io::open_listening_sockets(to_io_address(settings.address), static_cast<int>(workers_.size()));
+  auto sockets =
+      io::open_listening_sockets(to_io_address(settings.address), static_cast<int>(workers_.size()));
   if (!sockets) {
     diagnostics.push_back(problem_at(settings.source, "listen", sockets.error()));
     return false;
@@ -267,7 +297,8 @@ bool Server::add_listener(const config::ListenerSettings& settings, config::Diag
                       .unix_path = settings.address.unix_path};
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->post([thread = workers_[i].get(), number = entry.number, fd = (*sockets)[i]] {
-      if (auto listener = io::make_listener(thread->loop(), fd)) thread->worker().add_listener(number, std::move(listener));
+      if (auto listener = io::make_listener(thread->loop(), fd))
+        thread->worker().add_listener(number, std::move(listener));
     });
   }
   spdlog::info("listening on {}", entry.bound);
@@ -301,8 +332,9 @@ void Server::apply_admin(const config::GateSettings& gate, config::Diagnostics& 
   source.line = source.column = 0;
   if (!is_local(address)) {
     diagnostics.push_back(problem_at(source, "admin.address",
-                                     configured + " is reachable from other machines and the admin listener has no "
-                                                  "credentials of its own; use a loopback address or unix:/path"));
+                                     configured +
+                                         " is reachable from other machines and the admin listener has no "
+                                         "credentials of its own; use a loopback address or unix:/path"));
     return;
   }
   auto sockets = io::open_listening_sockets(address, 1);
@@ -319,10 +351,18 @@ void Server::apply_admin(const config::GateSettings& gate, config::Diagnostics& 
 void Server::apply_log(const config::GateSettings& gate, config::Diagnostics& diagnostics) {
   using To = config::AccessLogSettings::To;
   switch (gate.log.level) {
-    case config::LogLevel::debug: spdlog::set_level(spdlog::level::debug); break;
-    case config::LogLevel::info: spdlog::set_level(spdlog::level::info); break;
-    case config::LogLevel::warning: spdlog::set_level(spdlog::level::warn); break;
-    case config::LogLevel::error: spdlog::set_level(spdlog::level::err); break;
+    case config::LogLevel::debug:
+      spdlog::set_level(spdlog::level::debug);
+      break;
+    case config::LogLevel::info:
+      spdlog::set_level(spdlog::level::info);
+      break;
+    case config::LogLevel::warning:
+      spdlog::set_level(spdlog::level::warn);
+      break;
+    case config::LogLevel::error:
+      spdlog::set_level(spdlog::level::err);
+      break;
   }
   bool on = gate.log.access.to != To::off;
   std::string path = gate.log.access.to == To::file ? files_.absolute(gate.log.access.file) : std::string{};
@@ -335,9 +375,8 @@ void Server::apply_log(const config::GateSettings& gate, config::Diagnostics& di
   log_path_ = path;
   if (on == log_on_) return;
   log_on_ = on;
-  post_to_workers([on](gate::Worker& worker) {
-    worker.set_access_log(on ? gate::AccessLog::on : gate::AccessLog::off);
-  });
+  post_to_workers(
+      [on](gate::Worker& worker) { worker.set_access_log(on ? gate::AccessLog::on : gate::AccessLog::off); });
 }
 
 void Server::apply_signer(const config::GateSettings& gate, gate::Snapshot& snapshot,
@@ -354,7 +393,7 @@ void Server::apply_signer(const config::GateSettings& gate, gate::Snapshot& snap
 // Says what is new: a broken file once, not again at every reload of another.
 void Server::report(const config::Diagnostics& before) const {
   if (current_.diagnostics.empty()) {
-    if (!before.empty()) spdlog::info("all files are good again: generation {}", current_.number);
+    if (config::has_errors(before)) spdlog::info("all files are good again");
   } else {
     bool same = std::ranges::equal(current_.diagnostics, before, [](const auto& a, const auto& b) {
       return config::format_line(a) == config::format_line(b);
@@ -364,11 +403,16 @@ void Server::report(const config::Diagnostics& before) const {
       std::fputs(config::format_text(current_.diagnostics, style).c_str(), stderr);
     }
   }
-  if (ready_) {
-    spdlog::info("generation {}: {} services in {:.1f} ms{}", current_.number, current_.loaded.services.size(),
-                 static_cast<double>(current_.reload_time.ns) / 1e6,
-                 current_.last_reload_successful ? "" : ", with errors");
-  }
+  if (ready_) spdlog::info("{}", describe_generation());
+}
+
+std::string Server::describe_generation() const {
+  uint64_t count = serving_count();
+  std::string text = fmt::format("generation {}: {} service{} in {:.1f} ms", current_.number, count,
+                                 count == 1 ? "" : "s", static_cast<double>(current_.reload_time.ns) / 1e6);
+  if (current_.last_reload_successful) return text;
+  if (current_.refused.empty()) return text + "; what is refused above goes on as last known";
+  return fmt::format("{}; refused, and going on as last known: {}", text, fmt::join(current_.refused, ", "));
 }
 
 void Server::write_ready_file() const {
@@ -376,12 +420,17 @@ void Server::write_ready_file() const {
   std::string json = "{\"pid\":" + std::to_string(getpid()) + ",\"listeners\":[";
   for (const ListenerEntry& entry : listeners_) {
     if (json.back() != '[') json += ',';
-    json += "{\"configured\":" + base::json_quoted(entry.configured) + ",\"address\":" + base::json_quoted(entry.bound) + "}";
+    json += "{\"configured\":" + base::json_quoted(entry.configured) +
+            ",\"address\":" + base::json_quoted(entry.bound) + "}";
   }
   json += "],\"admin\":" + base::json_quoted(admin_bound_) + "}\n";
   std::string temporary = options_.ready_file + ".tmp";
-  std::ofstream(temporary) << json;
-  std::rename(temporary.c_str(), options_.ready_file.c_str());
+  std::ofstream file(temporary);
+  file << json;
+  file.close();
+  if (!file || std::rename(temporary.c_str(), options_.ready_file.c_str()) != 0) {
+    spdlog::error("the ready file {} cannot be written: {}", options_.ready_file, std::strerror(errno));
+  }
 }
 
 void Server::begin_drain() {

@@ -1,6 +1,7 @@
-// The running gate: the control thread with its loop, and the workers it started. Loads the user's files, compiles
-// generations, hands them to the workers, and sees to everything that is not a request: listeners, key sets, names,
-// the access log, the admin listener, signals. Everything here happens on the control thread; workers post to it.
+// The running gate: the control thread with its loop, and the workers it started. Loads the user's files,
+// compiles generations, hands them to the workers, and sees to everything that is not a request: listeners,
+// key sets, names, the access log, the admin listener, signals. Everything here happens on the control
+// thread; workers post to it.
 #pragma once
 
 #include <map>
@@ -61,7 +62,7 @@ class Server final : private gate::ControlPlane,
     bool last_reload_successful = true;
     base::Duration reload_time;
     config::Diagnostics diagnostics;
-    config::LoadedGate loaded;  // what is served, as far as it is not refused
+    config::LoadedGate loaded;         // what is served, as far as it is not refused
     std::vector<std::string> refused;  // services that serve an earlier version, or nothing
     base::Instant began;
     gate::SnapshotPtr snapshot;
@@ -81,6 +82,8 @@ class Server final : private gate::ControlPlane,
   io::Task<> watch_signals();
   io::Task<> deliver_mail();
   void reload(const Watcher::Changes& changes);
+  // Something that was defined is not there now.
+  bool takes_away(const Watcher::Changes& changes) const;
   bool take(config::LoadedGate loaded, base::Instant began);
   void finish_load(config::Diagnostics diagnostics, const config::Diagnostics& before);
   void publish(Compiled& compiled);
@@ -90,8 +93,10 @@ class Server final : private gate::ControlPlane,
   void fill_listener_policies(const config::GateSettings& gate, gate::Snapshot& snapshot) const;
   void apply_admin(const config::GateSettings& gate, config::Diagnostics& diagnostics);
   void apply_log(const config::GateSettings& gate, config::Diagnostics& diagnostics);
-  void apply_signer(const config::GateSettings& gate, gate::Snapshot& snapshot, config::Diagnostics& diagnostics);
+  void apply_signer(const config::GateSettings& gate, gate::Snapshot& snapshot,
+                    config::Diagnostics& diagnostics);
   void report(const config::Diagnostics& before) const;
+  std::string describe_generation() const;
   void write_ready_file() const;
   void begin_drain();
   template <class Call>

@@ -9,8 +9,8 @@
 namespace control {
 namespace {
 
-constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE | IN_DELETE_SELF |
-                             IN_MOVE_SELF | IN_ATTRIB;
+constexpr uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE |
+                             IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB;
 
 }  // namespace
 
@@ -68,6 +68,7 @@ void Watcher::on_events(uint32_t) {
       }
       if (event->len == 0) continue;
       std::string name = event->name;
+      if (name == ".gatehouse") continue;  // what the gate itself keeps
       bool folder_came_or_went = (event->mask & IN_ISDIR) != 0;
       // A mounted configuration volume swaps a whole tree by renaming the link ..data.
       if (name == "..data" || folder_came_or_went) {
@@ -81,7 +82,8 @@ void Watcher::on_events(uint32_t) {
         auto known = prefixes_.find(event->wd);
         if (known == prefixes_.end()) continue;
         char target;
-        std::string path = (known->second.front().starts_with('/') ? "" : folder_ + "/") + known->second.front() + name;
+        std::string path =
+            (known->second.front().starts_with('/') ? "" : folder_ + "/") + known->second.front() + name;
         if (readlink(path.c_str(), &target, 1) < 0) continue;
       }
       auto known = prefixes_.find(event->wd);
@@ -90,6 +92,11 @@ void Watcher::on_events(uint32_t) {
     }
   }
   if (any()) signal_.fire();
+}
+
+void Watcher::Changes::add(const Changes& later) {
+  everything |= later.everything;
+  paths.insert(paths.end(), later.paths.begin(), later.paths.end());
 }
 
 Watcher::Changes Watcher::take_changes() {

@@ -1,6 +1,6 @@
-// Tells which files changed, by inotify: the gate's folder, its services/ and environments/, and the folders of
-// files that settings refer to. Files are seen when they are closed after writing, renamed or removed, so a file
-// half written is not read. Control thread only.
+// Tells which files changed, by inotify: the gate's folder, its services/ and environments/, and the folders
+// of files that settings refer to. Files are seen when they are closed after writing, renamed or removed, so
+// a file half written is not read. Control thread only.
 #pragma once
 
 #include <map>
@@ -27,6 +27,7 @@ class Watcher final : private io::EventSource {
   struct Changes {
     std::vector<std::string> paths;  // named as the loader names them
     bool everything = false;         // more happened than can be told: look at all files
+    void add(const Changes& later);
   };
   // What changed since the last call.
   Changes take_changes();
