@@ -31,7 +31,8 @@ base::Error head_too_large() {
 
 }  // namespace
 
-ServerConnection::ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const io::Address& peer)
+ServerConnection::ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
+                                   const io::Address& peer)
     : loop_(loop),
       stream_(std::move(stream)),
       peer_(peer),
@@ -73,7 +74,10 @@ io::Task<> ServerConnection::serve(RequestHandler& handler) {
       co_await handler.serve(*this);
     } else {
       keep_alive_ = false;
+      // RFC 9110 §9.3.2: the refusal of a HEAD has no content either, if that much could be read.
+      const http::Method method = bytes ? head_->head.method : http::Method::other;
       head_->head.clear();
+      head_->head.method = method;
       in_.start_body({});
       co_await handler.refuse(*this, parsed.error());
     }
@@ -91,7 +95,8 @@ io::Task<> ServerConnection::serve(RequestHandler& handler) {
 }
 
 // False when the connection is over. Else head_bytes is a complete head, or why there is none to be had.
-io::Task<bool> ServerConnection::await_request(RequestHandler& handler, Result<std::string_view>& head_bytes) {
+io::Task<bool> ServerConnection::await_request(RequestHandler& handler,
+                                               Result<std::string_view>& head_bytes) {
   // The handler's limits are asked for each time: a reload replaces them while a connection waits.
   began_ = {};
   base::Instant asked = loop_.now();
@@ -142,7 +147,8 @@ io::Task<bool> ServerConnection::drain_body(RequestHandler& handler) {
   co_return false;
 }
 
-// RFC 9112 §9.6: closing with input unread would reset the connection and might destroy the answer on its way.
+// RFC 9112 §9.6: closing with input unread would reset the connection and might destroy the answer on its
+// way.
 io::Task<> ServerConnection::linger(RequestHandler& handler) {
   stream_->shutdown_write();
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
@@ -257,8 +263,8 @@ void ServerConnection::switch_to_raw() {
   out_.start_body(Outbound::Framing::plain);
 }
 
-// A client can tell from the framing that a sized or chunked body is short; only where the end of the connection
-// is the end of the body must that end be a reset.
+// A client can tell from the framing that a sized or chunked body is short; only where the end of the
+// connection is the end of the body must that end be a reset.
 void ServerConnection::abort() {
   aborted_ = true;
   keep_alive_ = false;

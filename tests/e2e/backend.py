@@ -55,11 +55,15 @@ class Call:
         if self.request.header("expect", "").lower() == "100-continue":
             self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         digest = hashlib.sha256()
-        for part in self.connection.read_body(self.request):
-            digest.update(part)
-            self.request.body_length += len(part)
-            if len(self.request.body) < KEPT_BODY_BYTES:
-                self.request.body += part
+        try:
+            for part in self.connection.read_body(self.request):
+                digest.update(part)
+                self.request.body_length += len(part)
+                if len(self.request.body) < KEPT_BODY_BYTES:
+                    self.request.body += part
+        except (ValueError, AssertionError):
+            self.backend.unparsed.append(self.connection.buffer)
+            raise Ended from None
         self.request.body_sha256 = digest.hexdigest()
         self.request.is_complete = True
         return self.request.body
@@ -152,7 +156,7 @@ class Connection:
             yield from self.exactly(size)
             assert b"".join(self.exactly(2)) == b"\r\n"
         while line := self.until(b"\r\n"):
-            request.trailers.append(tuple(part.strip() for part in line.decode().split(":", 1)))
+            request.trailers.append(tuple(part.strip() for part in line.decode("latin-1").split(":", 1)))
 
 
 class Backend:
