@@ -52,7 +52,10 @@ struct Seen {
 class Backend {
  public:
   Backend(io::SimWorld& sim, uint8_t number, std::vector<Seen>& seen);
-  void stop() { listener_.reset(); }
+  void stop() {
+    accepting_.cancel_all();  // it waits on the listener
+    listener_.reset();
+  }
 
  private:
   io::Task<> accept_all();
@@ -68,6 +71,7 @@ class Backend {
   uint8_t number_;
   std::vector<Seen>& seen_;
   std::unique_ptr<io::Listener> listener_;
+  io::Scope accepting_;
   io::Scope scope_;
 };
 

@@ -40,7 +40,7 @@ std::string field(const std::string& record, const std::string& key) {
 
 Backend::Backend(io::SimWorld& sim, uint8_t number, std::vector<Seen>& seen)
     : sim_(sim), number_(number), seen_(seen), listener_(sim.network.listen(io::sim_address(number, 9000))) {
-  scope_.spawn(accept_all());
+  accepting_.spawn(accept_all());
 }
 
 io::Task<> Backend::accept_all() {
