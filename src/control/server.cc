@@ -137,6 +137,8 @@ bool Server::start() {
   // A listener that cannot be had is refused alone on reload, but a gate without any has nothing to do.
   bool refused_listener = listeners_.size() < current_.loaded.gate->listeners.size();
   if (refused_listener || admin_bound_.empty()) return false;
+  if (current_.snapshot->signer == nullptr)
+    return false;  // backends would be called without the assertion they check
 
   std::latch applied(std::ssize(workers_));
   for (auto& worker : workers_) worker->post([&applied] { applied.count_down(); });

@@ -122,6 +122,10 @@ Exchange::Result Exchange::normalise() {
   if (head.expectation_unknown) {
     return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
   }
+  if (head.method == http::Method::trace) {
+    // RFC 9110 §9.3.8: the backend would echo what the gate adds, the caller's assertion among it.
+    return base::client_error(Reason::http_request_error, "TRACE is refused");
+  }
   if (head.target == "*")
     return base::client_error(Reason::no_route, "no service answers for the whole server");
   std::span<char> path_room = scratch_.take(head.target.size());

@@ -36,6 +36,7 @@ bool holds(const Table::Data& data, const Condition& condition, const http::Head
   uint32_t seen = 0;
   bool equal = true;
   for (const http::Header& header : headers) {
+    if (header.hop_by_hop) continue;  // not forwarded, so it must not decide where to
     if (!base::equals_ignoring_case(header.name, data.view(condition.name))) continue;
     ++seen;
     equal = equal && header.value == data.view(condition.value);

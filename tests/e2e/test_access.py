@@ -7,7 +7,7 @@ import time
 import pytest
 
 import wire
-from gate import run_command, wait_until
+from gate import run_command, wait_until, write_files
 from tokens import ALGORITHMS, Issuer, decode, encode, hmac_token, sign, verify_es256
 
 ISSUER = Issuer()
@@ -463,3 +463,30 @@ def test_identity_from_the_client_never_reaches_a_backend(jwt_gate, backend):
 def test_credentials_are_not_forwarded(jwt_gate, backend):
     assert jwt_gate.get("/orders/1", ISSUER.bearer(**READ)).status == 200
     assert backend.requests[0].header("authorization") is None
+
+
+def test_trace_never_echoes_an_assertion(open_gate, backend):
+    answer = open_gate.fetch("TRACE", "/")
+    assert answer.status == 400 and answer.reason == "http_request_error"
+    assert backend.requests == []
+
+
+def test_nominated_header_does_not_choose_the_service(make_gate, backend):
+    """A header the client has stripped on the way decides nothing here either."""
+    gate = make_gate({
+        "services/beta.yaml": "match: { path: /, headers: { X-Beta: \"1\" } }\naccess: [{ allow: anyone }]\n",
+        "services/main.yaml": "match: { path: / }\naccess: [{ deny: anyone }]\n",
+    }, [backend], local={"beta": f'["{backend.address}"]', "main": f'["{backend.address}"]'})
+    assert gate.get("/", {"X-Beta": "1"}).status == 200
+    assert gate.get("/", {"X-Beta": "1", "Connection": "X-Beta"}).status == 403
+
+
+def test_gate_does_not_start_without_its_identity_key(tmp_path):
+    folder = tmp_path / "gate"
+    write_files(folder, {
+        "gatehouse.yaml": 'listen: [{ address: "127.0.0.1:0" }]\nadmin: { address: "127.0.0.1:0" }\n'
+                          "identity: { key_file: key.pem }\nservices: { s: { access: [{ allow: anyone }] } }\n"
+                          "environments: { local: { s: 127.0.0.1:1 } }\n",
+        "key.pem": "no key at all\n"})
+    done = run_command("run", folder)
+    assert done.returncode == 2 and "identity" in done.stderr
