@@ -43,12 +43,12 @@ def ratios(results, key, base):
 def cpu(bench):
     """CPU per small keep-alive request at 64 connections"""
     found = contenders(bench, bench.open_gate, bench.key_gate, bench.jwt_gate)
-    with_tokens = [contender for contender in found if contender.name == "gatehouse+jwt"]
-    found += [bench.relay("relay+jwt", like=contender) for contender in with_tokens]
-    results = in_turn(bench, found, bench.cpu_per_request)
+    relays = {gate.name: bench.relay(gate.name.replace("gatehouse", "relay"), like=gate)
+              for gate in found if gate.headers}
+    results = in_turn(bench, found + list(relays.values()), bench.cpu_per_request)
     to_relay, to_nginx = ratios(results, "us", "relay"), ratios(results, "us", "nginx")
-    if with_tokens:
-        to_relay["gatehouse+jwt"] = ratios(results, "us", "relay+jwt")["gatehouse+jwt"]
+    for name, relay in relays.items():
+        to_relay[name] = ratios(results, "us", relay.name)[name]
     return [
         {"figure": "µs a request", "values": {n: spread([r["us"] for r in rs]) for n, rs in results.items()}},
         {"figure": "against the relay, the same requests", "goal": "key ≤ 1.2×, JWT ≤ 1.25×",
