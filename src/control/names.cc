@@ -30,6 +30,12 @@ void NameKeeper::apply(const std::vector<NamesToResolve>& wanted) {
     auto entry = std::make_unique<Entry>();
     entry->generation = names.generation;
     entry->settings = names.settings;
+    // What is known of the names that stay outlives a change of the others.
+    if (known != entries_.end()) entry->addresses = std::move(known->second->addresses);
+    std::erase_if(entry->addresses, [&](const auto& item) {
+      return std::ranges::none_of(names.settings->forward.to,
+                                  [&](const config::Address& address) { return address.host == item.first; });
+    });
     kept[names.slot] = std::move(entry);
   }
   entries_ = std::move(kept);
@@ -43,14 +49,10 @@ void NameKeeper::apply(const std::vector<NamesToResolve>& wanted) {
 io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
   base::Duration retry = kRetryFirst;
   for (;;) {
-    backends::EndpointList found;
     base::Duration again = io::kTtlMax;
     bool failed = false;
     for (const config::Address& address : entry.settings->forward.to) {
-      if (auto literal = literal_endpoint(address)) {
-        found.push_back(std::move(*literal));
-        continue;
-      }
+      if (literal_endpoint(address)) continue;
       auto resolved = co_await resolver_.resolve(address.host, loop_.now() + kLookupPatience);
       if (!resolved) {
         failed = true;
@@ -59,21 +61,9 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
         continue;
       }
       again = std::min(again, resolved->ttl);
-      // A name often has one address of each family for the same backend, and `localhost` nearly always: IPv4
-      // alone is used where there is any, so that one backend is not two endpoints.
-      bool any_v4 =
-          std::ranges::any_of(resolved->addresses, [](const base::IpAddress& ip) { return !ip.v6; });
-      for (const base::IpAddress& ip : resolved->addresses) {
-        if (!ip.v6 || !any_v4) found.push_back(resolved_endpoint(address, ip));
-      }
+      entry.addresses[address.host] = std::move(resolved->addresses);
     }
-    if (!found.empty() && !same_endpoints(entry.endpoints, found)) {
-      entry.endpoints = std::make_shared<const backends::EndpointList>(std::move(found));
-      publisher_.publish_endpoints(
-          {.slot = slot, .generation = entry.generation, .endpoints = entry.endpoints});
-    } else if (entry.endpoints == nullptr) {
-      publisher_.publish_endpoints({.slot = slot, .generation = entry.generation, .endpoints = nullptr});
-    }
+    take_endpoints(slot, entry);
     if (failed) {
       again = std::min(again, retry);
       retry = std::min(retry * 2, kRetryMax);
@@ -81,6 +71,31 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
       retry = kRetryFirst;
     }
     co_await io::sleep_for(loop_, again);
+  }
+}
+
+void NameKeeper::take_endpoints(uint32_t slot, Entry& entry) {
+  backends::EndpointList found;
+  for (const config::Address& address : entry.settings->forward.to) {
+    if (auto literal = literal_endpoint(address)) {
+      found.push_back(std::move(*literal));
+      continue;
+    }
+    auto known = entry.addresses.find(address.host);
+    if (known == entry.addresses.end()) continue;
+    // A name often has one address of each family for the same backend, and `localhost` nearly always: IPv4
+    // alone is used where there is any, so that one backend is not two endpoints.
+    bool any_v4 = std::ranges::any_of(known->second, [](const base::IpAddress& ip) { return !ip.v6; });
+    for (const base::IpAddress& ip : known->second) {
+      if (!ip.v6 || !any_v4) found.push_back(resolved_endpoint(address, ip));
+    }
+  }
+  if (!found.empty() && !same_endpoints(entry.endpoints, found)) {
+    entry.endpoints = std::make_shared<const backends::EndpointList>(std::move(found));
+    publisher_.publish_endpoints(
+        {.slot = slot, .generation = entry.generation, .endpoints = entry.endpoints});
+  } else if (entry.endpoints == nullptr) {
+    publisher_.publish_endpoints({.slot = slot, .generation = entry.generation, .endpoints = nullptr});
   }
 }
 

@@ -1,6 +1,6 @@
 // Keeps the endpoints of services whose backends are names: looks them up, again when their time to live is
 // over, and tells the workers. A name that cannot be resolved any more leaves the last known endpoints in
-// use. Control thread only.
+// use, also where the service's other names can. Control thread only.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends/endpoint.h"
+#include "base/ip.h"
 #include "config/settings.h"
 #include "control/compile.h"
 #include "gate/worker.h"
@@ -38,10 +39,12 @@ class NameKeeper {
   struct Entry {
     uint64_t generation = 0;  // of the backends
     std::shared_ptr<const config::ServiceSettings> settings;
+    std::map<std::string, std::vector<base::IpAddress>> addresses;  // last known, by name
     backends::EndpointListPtr endpoints;
     io::Task<> task;
   };
   io::Task<> keep(uint32_t slot, Entry& entry);
+  void take_endpoints(uint32_t slot, Entry& entry);
 
   io::Loop& loop_;
   io::Resolver& resolver_;
