@@ -15,17 +15,6 @@ namespace {
 
 std::string_view text_of(const yaml_char_t* text) { return text ? reinterpret_cast<const char*>(text) : ""; }
 
-// libyaml counts characters, editors and compilers bytes.
-int byte_column(const Document& document, const yaml_mark_t& mark) {
-  std::string line = document.line(static_cast<int>(mark.line) + 1);
-  size_t at = 0;
-  for (size_t i = 0; i < mark.column && at < line.size(); ++i) {
-    do ++at;
-    while (at < line.size() && (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80);
-  }
-  return static_cast<int>(std::max(at, std::min(mark.column, line.size()))) + 1;
-}
-
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }

@@ -58,14 +58,31 @@ bool indented_by_tab(std::string_view line) {
   return indent.find('\t') != indent.npos;
 }
 
+// `{ to: ${orders} }`: without quotes the brace opens a map. The value's text up to its own brace, or empty.
+std::string_view unquoted_value(std::string_view line, size_t brace) {
+  if (brace == 0 || brace >= line.size() || line.substr(brace - 1, 2) != "${") return {};
+  size_t end = line.find('}', brace);
+  return end == line.npos ? std::string_view{} : line.substr(brace - 1, end - brace + 2);
+}
+
 }  // namespace
+
+int byte_column(const Document& document, const yaml_mark_s& mark) {
+  std::string line = document.line(static_cast<int>(mark.line) + 1);
+  size_t at = 0;
+  for (size_t i = 0; i < mark.column && at < line.size(); ++i) {
+    do ++at;
+    while (at < line.size() && (static_cast<unsigned char>(line[at]) & 0xC0) == 0x80);
+  }
+  return static_cast<int>(std::max(at, std::min(mark.column, line.size()))) + 1;
+}
 
 Diagnostic rephrase_problem(const yaml_parser_s& parser, const Document& document) {
   std::string_view problem = parser.problem ? parser.problem : "the text cannot be read";
   std::string_view context = parser.context ? parser.context : "";
   Diagnostic diagnostic;
   int line = static_cast<int>(parser.problem_mark.line) + 1;
-  size_t column = parser.problem_mark.column;
+  size_t column = static_cast<size_t>(byte_column(document, parser.problem_mark)) - 1;
   if (parser.error == YAML_READER_ERROR) {
     // A reader error has an offset and no mark.
     size_t offset = std::min(parser.problem_offset, document.text.size());
@@ -89,6 +106,13 @@ Diagnostic rephrase_problem(const yaml_parser_s& parser, const Document& documen
     diagnostic.message = found == '\t' ? "a tab stands where a value begins"
                                        : fmt::format("a value cannot begin with `{}`", found);
     diagnostic.hint = found == '\t' ? "use spaces" : "put it in quotes";
+    return diagnostic;
+  }
+  if (std::string_view value = unquoted_value(at, column); !value.empty()) {
+    diagnostic.source.column = static_cast<int>(column);
+    diagnostic.width = static_cast<int>(value.size());
+    diagnostic.message = fmt::format("`{}` stands in brackets without quotes", value);
+    diagnostic.hint = fmt::format("put the whole text in quotes, as `\"{}\"`", value);
     return diagnostic;
   }
   for (const Phrase& phrase : kPhrases) {
