@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "config/loader_state.h"
 
 namespace config {
@@ -42,6 +43,14 @@ std::string_view name_within(std::string_view path, std::string_view folder) {
   return name.substr(0, name.size() - 5);
 }
 
+std::string_view wrong_suffix(std::string_view path) {
+  std::string_view name = path.substr(path.rfind('/') + 1);
+  if (is_editor_file(name) || name.ends_with(".yaml")) return {};
+  std::string_view suffix = name.substr(std::min(name.rfind('.'), name.size()));
+  bool near = base::equals_ignoring_case(suffix, ".yaml") || base::equals_ignoring_case(suffix, ".yml");
+  return near ? suffix : std::string_view{};
+}
+
 bool is_within(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
@@ -57,10 +66,10 @@ std::optional<std::vector<std::string>> list_definitions(const Files& files, std
   for (const std::string& name : *names) {
     if (is_editor_file(name)) continue;
     std::string path = fmt::format("{}/{}", folder, name);
-    if (name.ends_with(".yml")) {
+    if (std::string_view suffix = wrong_suffix(name); !suffix.empty()) {
       diagnostics.push_back(
-          file_error(path, "the file is not read, because its name ends in `.yml`",
-                     fmt::format("rename it to `{}.yaml`", name.substr(0, name.size() - 4))));
+          file_error(path, fmt::format("the file is not read, because its name ends in `{}`", suffix),
+                     fmt::format("rename it to `{}.yaml`", name.substr(0, name.size() - suffix.size()))));
     } else if (name.ends_with(".yaml")) {
       paths.push_back(std::move(path));
     }

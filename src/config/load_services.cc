@@ -197,11 +197,11 @@ void Loader::State::refresh_services(const Changes& changes, const std::set<std:
   for (const std::string& path : changes.paths) {
     std::string_view name = name_within(path, kServicesFolder);
     if (!name.empty()) {
-      // A name that clashes with an inline service, or a `.yml` beside it, needs the whole picture.
+      // A name that clashes with an inline service, or a wrong suffix, needs the whole picture.
       auto found = services.find(name);
       if (found != services.end() && found->second.path.empty()) return list_services();
       refresh_file_service(path, std::string(name), Trust::told);
-    } else if (is_within(path, kServicesFolder) && path.ends_with(".yml")) {
+    } else if (is_within(path, kServicesFolder) && !wrong_suffix(path).empty()) {
       return list_services();
     }
   }

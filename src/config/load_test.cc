@@ -52,6 +52,18 @@ TEST_F(Reloading, OneServiceChangedLeavesTheOthers) {
   EXPECT_EQ(find(again, "a")->access[0].effect, auth::Effect::deny);
 }
 
+TEST_F(Reloading, AWrongSuffixIsReportedUntilItIsRenamed) {
+  for (std::string path : {"services/c.yml", "services/c.YAML", "services/c.Yml"}) {
+    files.write(path, kService);
+    LoadedGate with = reload({path});
+    ASSERT_EQ(with.diagnostics.size(), 1U) << path;
+    EXPECT_EQ(*with.diagnostics[0].source.file, path);
+    EXPECT_EQ(with.diagnostics[0].hint, "rename it to `c.yaml`");
+    files.remove(path);
+    EXPECT_EQ(format_text(reload({path}).diagnostics, Style::plain), "") << path;
+  }
+}
+
 TEST_F(Reloading, WrittenButEqualIsTheVerySame) {
   files.write("services/a.yaml", kService);
   EXPECT_EQ(find(reload({"services/a.yaml"}), "a"), find(first, "a"));

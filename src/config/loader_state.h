@@ -30,7 +30,9 @@ Document parse_document(const std::string& path, ReadText text, Diagnostics& dia
 // "orders" of services/orders.yaml; empty for what is no definition.
 std::string_view name_within(std::string_view path, std::string_view folder);
 bool is_within(std::string_view path, std::string_view folder);
-// The paths of a folder's definitions, sorted; a `.yml` is reported.
+// ".yml" or ".YAML", of what was meant as a definition and is none: rules that do nothing must be heard of.
+std::string_view wrong_suffix(std::string_view path);
+// The paths of a folder's definitions, sorted; those with a wrong suffix are reported.
 std::optional<std::vector<std::string>> list_definitions(const Files& files, std::string_view folder,
                                                          Diagnostics& diagnostics);
 
