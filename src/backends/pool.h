@@ -21,12 +21,12 @@ struct PoolLimits {
   base::Duration idle_max = base::seconds(55);  // just under the minute after which many servers close
   base::Duration age_max = base::seconds(3600);
   uint32_t idle_connections_max = 512;  // for each endpoint
-  http1::HeadLimits head;
+  http::HeadLimits head;
 };
 
 struct ConnectionTag;
 struct PooledConnection : io::ListNode<ConnectionTag> {
-  PooledConnection(std::unique_ptr<io::Stream> stream, const http1::HeadLimits& limits)
+  PooledConnection(std::unique_ptr<io::Stream> stream, const http::HeadLimits& limits)
       : http(std::move(stream), limits) {}
   http1::ClientConnection http;
   base::Instant opened;

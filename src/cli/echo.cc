@@ -47,14 +47,14 @@ std::optional<uint64_t> number_behind(std::string_view path, std::string_view pr
   return base::parse_unsigned(path.substr(0, path.find('/')));
 }
 
-class Echo final : public http1::RequestHandler {
+class Echo final : public http::RequestHandler {
  public:
   Echo(io::Loop& loop, std::string name) : loop_(loop), name_(std::move(name)) {
     limits_.head = {.head_bytes_max = 100 * 1024, .headers_max = 150};  // room for what a gate adds
   }
 
   bool draining() const override { return false; }
-  const http1::ServerLimits& limits() const override { return limits_; }
+  const http::ServerLimits& limits() const override { return limits_; }
   io::Task<> serve(http::ServerStream& stream) override;
   io::Task<> refuse(http::ServerStream& stream, base::Error error) override;
 
@@ -74,7 +74,7 @@ class Echo final : public http1::RequestHandler {
 
   io::Loop& loop_;
   std::string name_;
-  http1::ServerLimits limits_;
+  http::ServerLimits limits_;
 };
 
 io::Task<bool> Echo::wait(http::ServerStream& stream, io::Signal& signal) {

@@ -22,14 +22,14 @@ bool names_this_machine(std::string_view authority) {
 
 }  // namespace
 
-class Admin::Client final : public http1::RequestHandler {
+class Admin::Client final : public http::RequestHandler {
  public:
   Client(Admin& admin, std::unique_ptr<io::Stream> stream, const io::Address& peer)
       : admin_(admin), connection_(admin.loop_, std::move(stream), peer) {}
 
   io::Task<> run() { return connection_.serve(*this); }
   bool draining() const override { return false; }
-  const http1::ServerLimits& limits() const override { return limits_; }
+  const http::ServerLimits& limits() const override { return limits_; }
 
   io::Task<> serve(http::ServerStream& stream) override {
     const http::RequestHead& head = stream.head();
@@ -86,7 +86,7 @@ class Admin::Client final : public http1::RequestHandler {
   }
 
   Admin& admin_;
-  http1::ServerLimits limits_;
+  http::ServerLimits limits_;
   http1::ServerConnection connection_;
 };
 

@@ -129,7 +129,7 @@ io::Task<Exchange::Result> Exchange::connect() {
   if (stream == nullptr) co_return base::fail(connect_failure(error));
   base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
   while ((error = stream->connect_error()) == EINPROGRESS) {
-    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, stream->writable, client_.gone());
+    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, stream->writable(), client_.gone());
     if (client_.client_gone())
       co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) co_return base::fail(connect_failure(ETIMEDOUT));

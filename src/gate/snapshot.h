@@ -17,7 +17,7 @@
 #include "base/ip.h"
 #include "base/time.h"
 #include "http/header_id.h"
-#include "http1/server_connection.h"
+#include "http/limits.h"
 #include "routing/table.h"
 
 namespace gate {
@@ -86,7 +86,7 @@ struct Snapshot {
   std::shared_ptr<const auth::Providers> providers;
   std::shared_ptr<const auth::AssertionSigner> signer;
   std::vector<http::HeaderId> identity_headers;  // convenience copies for backends
-  http1::ServerLimits server_limits;
+  http::ServerLimits server_limits;
   Timeouts timeouts;
   std::vector<ListenerPolicy> listeners;  // by listener number
 };

@@ -62,7 +62,7 @@ io::Task<bool> Backend::fill(io::Stream& stream, std::string& bytes) {
       co_return true;
     }
     if (got.kind != io::IoResult::Kind::would_block) co_return false;
-    co_await io::wait_for(sim_.loop, base::kNever, stream.readable);
+    co_await io::wait_for(sim_.loop, base::kNever, stream.readable());
   }
 }
 
@@ -74,7 +74,7 @@ io::Task<> Backend::send(io::Stream& stream, std::string bytes) {
     if (sent.kind == io::IoResult::Kind::failed) co_return;
     left.remove_prefix(sent.count);
     if (sent.kind == io::IoResult::Kind::would_block)
-      co_await io::wait_for(sim_.loop, base::kNever, stream.writable);
+      co_await io::wait_for(sim_.loop, base::kNever, stream.writable());
   }
 }
 
@@ -248,7 +248,7 @@ void Client::leave_by_reset() {
 io::Task<> Client::run() {
   int error = 0;
   while ((error = stream_->connect_error()) == EINPROGRESS) {
-    co_await io::wait_for(sim_.loop, base::kNever, stream_->writable);
+    co_await io::wait_for(sim_.loop, base::kNever, stream_->writable());
   }
   if (error != 0) co_return;
   for (;;) {
@@ -262,7 +262,7 @@ io::Task<> Client::run() {
     if (sent.kind == io::IoResult::Kind::failed) co_return;
     to_send_.erase(0, sent.count);
     if (sent.kind == io::IoResult::Kind::would_block) {
-      co_await io::wait_for(sim_.loop, base::kNever, stream_->writable);
+      co_await io::wait_for(sim_.loop, base::kNever, stream_->writable());
     }
   }
 }
@@ -275,7 +275,7 @@ io::Task<> Client::receive() {
     if (got.kind == io::IoResult::Kind::end) ending = "end";
     if (got.kind == io::IoResult::Kind::failed) ending = "reset";
     if (got.kind == io::IoResult::Kind::would_block) {
-      co_await io::wait_for(sim_.loop, base::kNever, stream_->readable);
+      co_await io::wait_for(sim_.loop, base::kNever, stream_->readable());
     }
   }
 }

@@ -27,7 +27,7 @@ constexpr base::Duration kKeysAskAgain = base::seconds(5);
 }  // namespace
 
 // A client's connection: what its exchanges share, and the connection itself.
-class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http1::RequestHandler {
+class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http::RequestHandler {
  public:
   Client(Worker& worker, std::unique_ptr<io::Stream> stream, ClientContext context)
       : worker_(worker),
@@ -45,9 +45,9 @@ class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http
     co_await exchange.refuse(error);
   }
   bool draining() const override { return worker_.draining_; }
-  const http1::ServerLimits& limits() const override { return worker_.snapshot_->server_limits; }
+  const http::ServerLimits& limits() const override { return worker_.snapshot_->server_limits; }
   uint32_t listener() const { return context_.listener; }
-  void request_drain() { connection_.drain_requested().fire(); }
+  void request_drain() { connection_.begin_drain(); }
 
  private:
   Worker& worker_;

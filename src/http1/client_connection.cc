@@ -5,7 +5,7 @@ namespace http1 {
 using base::Reason;
 using base::Result;
 
-ClientConnection::ClientConnection(std::unique_ptr<io::Stream> stream, const HeadLimits& limits)
+ClientConnection::ClientConnection(std::unique_ptr<io::Stream> stream, const http::HeadLimits& limits)
     : stream_(std::move(stream)),
       limits_(limits),
       in_(*stream_, base::Side::backend),

@@ -12,7 +12,7 @@ namespace http1 {
 
 class ClientConnection final : public http::ClientStream {
  public:
-  ClientConnection(std::unique_ptr<io::Stream> stream, const HeadLimits& limits);
+  ClientConnection(std::unique_ptr<io::Stream> stream, const http::HeadLimits& limits);
 
   base::Result<> start_request(const http::RequestStart& start) override;
   base::Result<bool> receive_head(http::ResponseHead& into) override;
@@ -22,12 +22,12 @@ class ClientConnection final : public http::ClientStream {
 
   base::Result<http::BodyBytes> peek() override { return in_.peek(); }
   void consume(size_t count) override { in_.consume(count); }
-  io::Signal& readable() override { return stream_->readable; }
+  io::Signal& readable() override { return stream_->readable(); }
   std::string_view trailers() const override { return in_.trailers(); }
   base::Result<size_t> write(std::string_view bytes) override { return out_.write(bytes); }
   base::Result<> finish(std::string_view trailers) override;
   base::Result<bool> flush() override { return out_.flush(); }
-  io::Signal& writable() override { return stream_->writable; }
+  io::Signal& writable() override { return stream_->writable(); }
 
   // After an exchange: ready for another, both messages ended and nothing left over.
   bool reusable() const;
@@ -39,7 +39,7 @@ class ClientConnection final : public http::ClientStream {
 
  private:
   std::unique_ptr<io::Stream> stream_;
-  HeadLimits limits_;
+  http::HeadLimits limits_;
   Inbound in_;
   Outbound out_;
   http::Method method_ = http::Method::other;

@@ -9,13 +9,9 @@
 
 #include "base/result.h"
 #include "http/head.h"
+#include "http/limits.h"
 
 namespace http1 {
-
-struct HeadLimits {
-  uint32_t head_bytes_max = 64 * 1024;
-  uint32_t headers_max = 100;
-};
 
 // A body longer than this is refused, so that lengths can be added up without overflow.
 inline constexpr uint64_t kBodyBytesMax = uint64_t{1} << 62;
@@ -28,11 +24,12 @@ std::optional<size_t> find_head_end(std::string_view bytes, size_t searched);
 // head is exactly what find_head_end delimited. out's views point into head, and out is meaningless after a
 // failure. One empty line before the request line is passed over (RFC 9112 §2.2).
 // Refuses with http_request_error (400) or request_head_too_large (431), side client.
-base::Result<> parse_request_head(std::string_view head, const HeadLimits& limits, http::RequestHead& out);
+base::Result<> parse_request_head(std::string_view head, const http::HeadLimits& limits,
+                                  http::RequestHead& out);
 
 // The same for a backend's answer; method decides the body's length (RFC 9112 §6.3).
 // Refuses with http_protocol_error or http_response_header_section_size, side backend.
-base::Result<> parse_response_head(std::string_view head, const HeadLimits& limits, http::Method method,
+base::Result<> parse_response_head(std::string_view head, const http::HeadLimits& limits, http::Method method,
                                    http::ResponseHead& out);
 
 // Chunked coding, incrementally (RFC 9112 §7.1). Chunk extensions are read and dropped within a bound.

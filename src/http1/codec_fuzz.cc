@@ -80,7 +80,7 @@ void check_rewritten(const Wire& wire) {
   const auto end = http1::find_head_end(wire.bytes, 0);
   if (!end) return;
   // White space may have been added: the limit of size is not what is checked here.
-  constexpr http1::HeadLimits kLimits = {.head_bytes_max = 1 << 20};
+  constexpr http::HeadLimits kLimits = {.head_bytes_max = 1 << 20};
   const std::string_view bytes = wire.bytes.substr(0, *end);
   static http::RequestHead request, request_again;
   static http::ResponseHead response, response_again;

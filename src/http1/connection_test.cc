@@ -11,7 +11,7 @@ using base::Result;
 using http::BodyLength;
 
 // Answers by path, as a small site would.
-class Site final : public RequestHandler {
+class Site final : public http::RequestHandler {
  public:
   explicit Site(io::Loop& loop) : loop_(loop) {}
 
@@ -58,9 +58,9 @@ class Site final : public RequestHandler {
                      base::reason_name(error.reason));
   }
   bool draining() const override { return drain; }
-  const ServerLimits& limits() const override { return server_limits; }
+  const http::ServerLimits& limits() const override { return server_limits; }
 
-  ServerLimits server_limits;
+  http::ServerLimits server_limits;
   bool drain = false;
   int served = 0;
 
@@ -194,12 +194,12 @@ struct World {
       if (got.kind == io::IoResult::Kind::failed) ending = "reset";
       if (!ending.empty()) co_return;
       if (got.kind == io::IoResult::Kind::would_block)
-        co_await io::wait_for(sim.loop, base::kNever, client->readable);
+        co_await io::wait_for(sim.loop, base::kNever, client->readable());
     }
   }
   io::Task<> send(std::vector<Step> steps, Leave leave) {
     while (client->connect_error() == EINPROGRESS)
-      co_await io::wait_for(sim.loop, base::kNever, client->writable);
+      co_await io::wait_for(sim.loop, base::kNever, client->writable());
     for (const Step& step : steps) {
       if (step.pause.ns > 0) co_await io::sleep_for(sim.loop, step.pause);
       std::string_view left = step.send;
@@ -209,7 +209,7 @@ struct World {
         if (sent.kind == io::IoResult::Kind::failed) co_return;
         left.remove_prefix(sent.count);
         if (sent.kind == io::IoResult::Kind::would_block)
-          co_await io::wait_for(sim.loop, base::kNever, client->writable);
+          co_await io::wait_for(sim.loop, base::kNever, client->writable());
       }
     }
     if (leave == Leave::half_closes) client->shutdown_write();
@@ -403,27 +403,27 @@ TEST(ServerConnection, DrainClosesIdleOnesAndFinishesTheRest) {
   World idle;
   idle.converse({{"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n"}}, Leave::stays, base::seconds(1));
   idle.site.drain = true;
-  idle.server->drain_requested().fire();
+  idle.server->begin_drain();
   idle.sim.run_until([&] { return !idle.ending.empty(); }, base::seconds(1));
   EXPECT_EQ(idle.ending, "end");
 
   World busy;
   busy.converse({{"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"}}, Leave::stays, base::seconds(1));
   busy.site.drain = true;
-  busy.server->drain_requested().fire();
+  busy.server->begin_drain();
   EXPECT_EQ(busy.converse({}, Leave::stays), answer("at last", kClose));
   EXPECT_EQ(busy.ending, "end");
 
   // Told while the request is on its way: answered, and the answer says that it is the last.
   World late;
   late.site.drain = true;
-  late.server->drain_requested().fire();
+  late.server->begin_drain();
   EXPECT_EQ(late.converse({{"GET /echo HTTP/1.1\r\nHost: a\r\n\r\n", base::milliseconds(5)}}, Leave::stays),
             answer("GET ", kClose));
 
   World silent;
   silent.site.drain = true;
-  silent.server->drain_requested().fire();
+  silent.server->begin_drain();
   silent.converse({}, Leave::stays, base::seconds(3));
   EXPECT_EQ(silent.ending, "end");
 }
@@ -442,18 +442,18 @@ TEST(ServerConnection, AnAbortedAnswerCannotBeTakenForWhole) {
 
 TEST(ServerConnection, LimitsMayBeReplacedWhileItWaits) {
   World world;
-  auto limits = std::make_unique<ServerLimits>();
+  auto limits = std::make_unique<http::ServerLimits>();
   // The site's limits live elsewhere and are replaced, as a reload does.
-  struct Reloading final : RequestHandler {
-    Reloading(Site& s, std::unique_ptr<ServerLimits>& l) : site(s), current(l) {}
+  struct Reloading final : http::RequestHandler {
+    Reloading(Site& s, std::unique_ptr<http::ServerLimits>& l) : site(s), current(l) {}
     io::Task<> serve(http::ServerStream& stream) override { return site.serve(stream); }
     io::Task<> refuse(http::ServerStream& stream, base::Error error) override {
       return site.refuse(stream, error);
     }
     bool draining() const override { return false; }
-    const ServerLimits& limits() const override { return *current; }
+    const http::ServerLimits& limits() const override { return *current; }
     Site& site;
-    std::unique_ptr<ServerLimits>& current;
+    std::unique_ptr<http::ServerLimits>& current;
   } handler(world.site, limits);
   int error = 0;
   auto client = world.sim.network.connect_from({}, io::sim_address(1, 80), error);
@@ -466,7 +466,7 @@ TEST(ServerConnection, LimitsMayBeReplacedWhileItWaits) {
   io::Scope scope;
   scope.spawn(connection.serve(handler));
   world.sim.run_for(base::seconds(1));
-  limits = std::make_unique<ServerLimits>(ServerLimits{.head_timeout = base::seconds(1)});
+  limits = std::make_unique<http::ServerLimits>(http::ServerLimits{.head_timeout = base::seconds(1)});
   iovec piece{const_cast<char*>("GET"), 3};
   client->write({&piece, 1});
   world.sim.run_for(base::seconds(2));

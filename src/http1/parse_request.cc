@@ -159,7 +159,7 @@ bool is_relayable(const FieldFacts& facts, const RequestHead& head) {
 
 }  // namespace
 
-base::Result<> parse_request_head(std::string_view head, const HeadLimits& limits, RequestHead& out) {
+base::Result<> parse_request_head(std::string_view head, const http::HeadLimits& limits, RequestHead& out) {
   out.clear();
   if (head.size() > limits.head_bytes_max) return refuse_size(Side::client);
   // RFC 9112 §2.2: one empty line, which old clients send behind a body, is passed over; not a second.

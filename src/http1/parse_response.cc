@@ -58,7 +58,7 @@ const char* settle_body(const FieldFacts& facts, Method method, ResponseHead& ou
 
 }  // namespace
 
-base::Result<> parse_response_head(std::string_view head, const HeadLimits& limits, Method method,
+base::Result<> parse_response_head(std::string_view head, const http::HeadLimits& limits, Method method,
                                    ResponseHead& out) {
   out.clear();
   if (head.size() > limits.head_bytes_max) return refuse_size(Side::backend);

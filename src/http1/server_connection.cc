@@ -54,7 +54,7 @@ void ServerConnection::give_head_slot() {
 
 const http::RequestHead& ServerConnection::head() const { return head_->head; }
 
-io::Task<> ServerConnection::serve(RequestHandler& handler) {
+io::Task<> ServerConnection::serve(http::RequestHandler& handler) {
   handler_ = &handler;
   Result<std::string_view> bytes;
   while (co_await await_request(handler, bytes)) {
@@ -95,7 +95,7 @@ io::Task<> ServerConnection::serve(RequestHandler& handler) {
 }
 
 // False when the connection is over. Else head_bytes is a complete head, or why there is none to be had.
-io::Task<bool> ServerConnection::await_request(RequestHandler& handler,
+io::Task<bool> ServerConnection::await_request(http::RequestHandler& handler,
                                                Result<std::string_view>& head_bytes) {
   // The handler's limits are asked for each time: a reload replaces them while a connection waits.
   began_ = {};
@@ -122,7 +122,7 @@ io::Task<bool> ServerConnection::await_request(RequestHandler& handler,
       if (served_one_) co_return false;
       deadline = std::min(deadline, asked + kFirstRequestPatience);
     }
-    io::Wake wake = co_await io::wait_for(loop_, deadline, stream_->readable, drain_requested_);
+    io::Wake wake = co_await io::wait_for(loop_, deadline, stream_->readable(), drain_requested_);
     idle_ = false;
     if (wake == io::Wake::timed_out) {
       if (!began_.reached()) co_return false;
@@ -133,7 +133,7 @@ io::Task<bool> ServerConnection::await_request(RequestHandler& handler,
 }
 
 // The handler answered without reading the whole body. A short rest is read so that the connection can go on.
-io::Task<bool> ServerConnection::drain_body(RequestHandler& handler) {
+io::Task<bool> ServerConnection::drain_body(http::RequestHandler& handler) {
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
   for (uint64_t drained = 0; drained <= kDrainBytesMax;) {
     auto got = in_.peek();
@@ -142,14 +142,14 @@ io::Task<bool> ServerConnection::drain_body(RequestHandler& handler) {
     drained += got->bytes.size();
     if (got->end) co_return true;
     if (!got->bytes.empty()) continue;
-    if (co_await io::wait_for(loop_, deadline, stream_->readable) == io::Wake::timed_out) co_return false;
+    if (co_await io::wait_for(loop_, deadline, stream_->readable()) == io::Wake::timed_out) co_return false;
   }
   co_return false;
 }
 
 // RFC 9112 §9.6: closing with input unread would reset the connection and might destroy the answer on its
 // way.
-io::Task<> ServerConnection::linger(RequestHandler& handler) {
+io::Task<> ServerConnection::linger(http::RequestHandler& handler) {
   stream_->shutdown_write();
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
   in_.release_buffers();
@@ -165,7 +165,7 @@ io::Task<> ServerConnection::linger(RequestHandler& handler) {
       continue;
     }
     discarded.release();
-    if (co_await io::wait_for(loop_, deadline, stream_->readable) == io::Wake::timed_out) co_return;
+    if (co_await io::wait_for(loop_, deadline, stream_->readable()) == io::Wake::timed_out) co_return;
   }
 }
 

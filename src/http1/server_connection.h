@@ -5,19 +5,11 @@
 
 #include <memory>
 
-#include "http/stream.h"
+#include "http/server.h"
 #include "http1/inbound.h"
 #include "http1/outbound.h"
-#include "io/task.h"
 
 namespace http1 {
-
-struct ServerLimits {
-  HeadLimits head;
-  base::Duration head_timeout = base::seconds(10);   // first byte to the whole head
-  base::Duration idle_timeout = base::seconds(75);   // between requests, and before the first
-  base::Duration linger_timeout = base::seconds(2);  // for the client to take a last answer before the close
-};
 
 // A connection accepted while draining has a request on its way: it may send that much later, then it is
 // closed.
@@ -28,39 +20,25 @@ inline constexpr uint64_t kDrainBytesMax = 64 * 1024;
 // Behind a last answer, so that it is not destroyed by a reset on its way to a client that is still sending.
 inline constexpr uint64_t kLingerBytesMax = 64 * 1024 * 1024;
 
-// Answers requests. One call an exchange.
-class RequestHandler {
- public:
-  virtual ~RequestHandler() = default;
-  virtual io::Task<> serve(http::ServerStream& stream) = 0;
-  // A request that was refused before it had a usable head; the handler answers through the stream.
-  virtual io::Task<> refuse(http::ServerStream& stream, base::Error error) = 0;
-  // No further request is wanted on the connection: answers say so and idle connections close.
-  virtual bool draining() const = 0;
-  // What limits hold for the next request.
-  virtual const ServerLimits& limits() const = 0;
-};
-
-class ServerConnection final : public http::ServerStream {
+class ServerConnection final : public http::ServerConnection, public http::ServerStream {
  public:
   ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const io::Address& peer);
   ~ServerConnection() override;
 
-  // Serves until the connection ends. The handler outlives the connection.
-  io::Task<> serve(RequestHandler& handler);
+  io::Task<> serve(http::RequestHandler& handler) override;
+  void begin_drain() override { drain_requested_.fire(); }
   // Waiting between two requests: may be closed without loss.
   bool idle() const { return idle_; }
-  io::Signal& drain_requested() { return drain_requested_; }
 
   base::Result<http::BodyBytes> peek() override { return in_.peek(); }
   void consume(size_t count) override { in_.consume(count); }
-  io::Signal& readable() override { return stream_->readable; }
+  io::Signal& readable() override { return stream_->readable(); }
   std::string_view trailers() const override { return in_.trailers(); }
 
   base::Result<size_t> write(std::string_view bytes) override { return out_.write(bytes); }
   base::Result<> finish(std::string_view trailers) override;
   base::Result<bool> flush() override { return out_.flush(); }
-  io::Signal& writable() override { return stream_->writable; }
+  io::Signal& writable() override { return stream_->writable(); }
 
   const http::RequestHead& head() const override;
   const io::Address& peer() const override { return peer_; }
@@ -72,19 +50,19 @@ class ServerConnection final : public http::ServerStream {
   void switch_to_raw() override;
   void abort() override;
   bool client_gone() const override { return stream_->peer_gone(); }
-  io::Signal& gone() override { return stream_->gone; }
+  io::Signal& gone() override { return stream_->gone(); }
   uint64_t bytes_received() const override { return in_.bytes_taken(); }
   uint64_t bytes_sent() const override { return out_.bytes_sent(); }
 
  private:
   struct HeadSlot;
 
-  io::Task<bool> await_request(RequestHandler& handler, base::Result<std::string_view>& head_bytes);
+  io::Task<bool> await_request(http::RequestHandler& handler, base::Result<std::string_view>& head_bytes);
   void put_status_line(uint16_t status);
   void choose_keep_alive(const http::ResponseStart& start);
   // Rarely entered: kept out of serve()'s frame, which every idle connection holds.
-  [[gnu::noinline]] io::Task<bool> drain_body(RequestHandler& handler);
-  [[gnu::noinline]] io::Task<> linger(RequestHandler& handler);
+  [[gnu::noinline]] io::Task<bool> drain_body(http::RequestHandler& handler);
+  [[gnu::noinline]] io::Task<> linger(http::RequestHandler& handler);
   void take_head_slot();
   void give_head_slot();
 
@@ -93,7 +71,7 @@ class ServerConnection final : public http::ServerStream {
   io::Address peer_;
   Inbound in_;
   Outbound out_;
-  RequestHandler* handler_ = nullptr;  // while serving
+  http::RequestHandler* handler_ = nullptr;  // while serving
   HeadSlot* head_ = nullptr;
   base::Instant began_;
   base::Instant received_;

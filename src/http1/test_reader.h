@@ -150,7 +150,7 @@ class TestReader {
 
   base::Side side_;
   http::Method method_;
-  HeadLimits limits_;
+  http::HeadLimits limits_;
   std::string buffer_;
   std::string head_;
   size_t searched_ = 0;

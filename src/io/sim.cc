@@ -148,7 +148,7 @@ class SimListener final : public Listener {
   std::deque<std::pair<std::unique_ptr<Stream>, Address>> waiting_;
 };
 
-class SimStream final : public Stream {
+class SimStream final : public BaseStream {
  public:
   SimStream(std::shared_ptr<SimLink> link, int end, int connect_error)
       : link_(std::move(link)), end_(end), connect_error_(connect_error) {
@@ -168,18 +168,18 @@ class SimStream final : public Stream {
   friend class SimLink;
   void set_readable() {
     may_read_ = true;
-    readable.fire();
+    readable_.fire();
   }
   void set_writable() {
     may_write_ = true;
-    writable.fire();
+    writable_.fire();
   }
   void set_gone(int error) {
     error_ = error;
     peer_gone_ = true;
     set_readable();
     set_writable();
-    gone.fire();
+    gone_.fire();
   }
 
   std::shared_ptr<SimLink> link_;

@@ -22,7 +22,7 @@ constexpr int kBacklog = 4096;
 // Reading and writing call the kernel directly: the C library's functions are cancellation points, whose
 // bookkeeping in a process with threads costs more than the rest of the call's user side, twice a request on
 // each connection.
-class SocketStream final : public Stream, public EventSource {
+class SocketStream final : public BaseStream, public EventSource {
  public:
   SocketStream(Loop& loop, int fd) : loop_(loop), fd_(fd) {}
 
@@ -42,15 +42,15 @@ class SocketStream final : public Stream, public EventSource {
     if (bits & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
       may_read_ = true;
       if (bits & EPOLLRDHUP) end_seen_ = true;
-      readable.fire();
+      readable_.fire();
     }
     if (bits & (EPOLLOUT | EPOLLHUP | EPOLLERR)) {
       may_write_ = true;
-      writable.fire();
+      writable_.fire();
     }
     if (bits & (EPOLLHUP | EPOLLERR)) {
       peer_gone_ = true;
-      gone.fire();
+      gone_.fire();
     }
   }
 

@@ -126,7 +126,7 @@ TEST_P(SocketTest, AResetIsSeenByWhoeverWaits) {
   connect_pair();
   bool woken = false;
   auto wait = [&]() -> Task<> {
-    while (!server->peer_gone()) co_await wait_for(loop, base::kNever, server->gone);
+    while (!server->peer_gone()) co_await wait_for(loop, base::kNever, server->gone());
     woken = true;
   };
   Scope scope;
@@ -153,7 +153,7 @@ TEST_P(SocketTest, AFullSocketTakesNoMoreUntilItIsRead) {
   }
   bool writable = false;
   auto wait = [&]() -> Task<> {
-    co_await wait_for(loop, base::kNever, client->writable);
+    co_await wait_for(loop, base::kNever, client->writable());
     writable = true;
   };
   Scope scope;

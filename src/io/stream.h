@@ -35,18 +35,32 @@ class Stream {
   virtual int connect_error() = 0;
 
   // Input may be waiting; when false, readable will fire once there is some.
-  bool may_read() const { return may_read_; }
+  virtual bool may_read() const = 0;
   // The peer has closed both ways or reset: nothing sent can arrive any more.
-  bool peer_gone() const { return peer_gone_; }
+  virtual bool peer_gone() const = 0;
 
-  Signal readable;
-  Signal writable;
-  Signal gone;
+  // A stream that wraps another hands out that one's: what wakes the one below wakes whoever waits above.
+  virtual Signal& readable() = 0;
+  virtual Signal& writable() = 0;
+  virtual Signal& gone() = 0;
+};
+
+// The part of a stream that stands on nothing else.
+class BaseStream : public Stream {
+ public:
+  bool may_read() const final { return may_read_; }
+  bool peer_gone() const final { return peer_gone_; }
+  Signal& readable() final { return readable_; }
+  Signal& writable() final { return writable_; }
+  Signal& gone() final { return gone_; }
 
  protected:
   bool may_read_ = false;
   bool may_write_ = true;
   bool peer_gone_ = false;
+  Signal readable_;
+  Signal writable_;
+  Signal gone_;
 };
 
 class Listener {
