@@ -160,8 +160,9 @@ class ProvidersCompiler {
 
   void compile_key_source(const ProviderSpec& spec, const Provider* before, Provider& provider) {
     const KeySetSpec& jwks = spec.jwt->jwks;
+    const base::Source& place = jwks.source.file ? jwks.source : spec.source;
     if (!jwks.file.empty() + !jwks.url.empty() + !jwks.inline_json.empty() != 1) {
-      report(spec.source, "`jwks` needs exactly one of a file, a URL and an inline key set");
+      report(place, "`jwks` needs exactly one of a file, a URL and an inline key set");
       return;
     }
     if (!jwks.inline_json.empty()) {
@@ -170,7 +171,7 @@ class ProvidersCompiler {
       if (keys) {
         provider.inline_keys = *keys;
       } else {
-        report(spec.source, "the key set cannot be used: " + keys.error());
+        report(place, "the key set cannot be used: " + keys.error());
       }
     } else {
       provider.key_source = jwks.url.empty() ? KeySource::file : KeySource::url;

@@ -63,6 +63,7 @@ struct KeySetSpec {
   std::string file;
   std::string url;
   std::string inline_json;
+  base::Source source;
 };
 
 struct JwtSpec {

@@ -25,7 +25,7 @@ void check_key_sets(const config::Files& files, const config::GateSettings& gate
     auto keys = text ? auth::parse_key_set(*text)
                      : std::unexpected(fmt::format("the file {}", config::words_of(text.error())));
     if (keys) continue;
-    diagnostics.push_back({.source = provider.source,
+    diagnostics.push_back({.source = provider.jwt->jwks.source,
                            .key = fmt::format("providers.{}.jwt.jwks", provider.name),
                            .message = fmt::format("the key set in {} cannot be used: {}",
                                                   provider.jwt->jwks.file, keys.error()),

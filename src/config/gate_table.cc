@@ -186,6 +186,7 @@ constexpr Record kKeySetRecord = {"key_set", "a key set",
                                   "Where the keys come from: exactly one of the keys.", kKeySetFields};
 
 void decode_key_set(Decoder& decoder, const Node& node, KeySetSpec& out) {
+  out.source = decoder.source(node);
   if (node.kind == Node::Kind::map) {
     decode_record(decoder, node, kKeySetRecord, &out);
     if (node.items.size() != 2)

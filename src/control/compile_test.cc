@@ -108,6 +108,25 @@ access:
   EXPECT_TRUE(compiled.names_to_resolve.empty());
 }
 
+TEST(Compile, ABadKeySetIsReportedWhereItStands) {
+  for (std::string_view jwks : {"{ inline: '{}' }", "'{}'", "{ inline: { keys: [] } }"}) {
+    Bench bench;
+    bench.files.write("gatehouse.yaml", fmt::format(R"(listen: [{{ address: ":8080" }}]
+providers:
+  partners:
+    jwt:
+      issuer: https://id.example
+      audience: orders
+      jwks: {}
+)",
+                                                    jwks));
+    Compiled compiled = bench.compile();
+    EXPECT_EQ(compiled.snapshot, nullptr);
+    ASSERT_EQ(compiled.diagnostics.size(), 1u);
+    EXPECT_EQ(compiled.diagnostics[0].source.text(), "gatehouse.yaml:7:13") << jwks;
+  }
+}
+
 TEST(Compile, NamesAreLeftToTheResolver) {
   Bench bench;
   bench.put("orders",

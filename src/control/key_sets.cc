@@ -1,5 +1,6 @@
 #include "control/key_sets.h"
 
+#include <fmt/core.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -84,12 +85,10 @@ void KeySetKeeper::load_file(uint32_t key_slot, Set& set) {
   if (text) {
     accept(key_slot, set, *text);
   } else {
-    set.problem =
-        set.location + (text.error() == config::FileError::missing     ? " does not exist"
-                        : text.error() == config::FileError::too_large ? " is too large for a key set"
-                                                                       : " cannot be read");
+    set.problem = fmt::format("the file {}", config::words_of(text.error()));
   }
-  if (!set.problem.empty()) spdlog::error("key set of provider {}: {}", set.provider, set.problem);
+  if (!set.problem.empty())
+    spdlog::error("key set of provider {} from {}: {}", set.provider, set.location, set.problem);
   parts_.publisher.publish_checked(key_slot);
 }
 

@@ -93,6 +93,15 @@ def test_check_reports_everything_with_its_place(folder):
     assert {("services/orders.yaml", 5, 5), ("services/orders.yaml", 2, 12)} <= places
 
 
+def test_check_points_at_a_bad_key_set(folder):
+    (folder / "jwks.json").write_text('{"keys": [{"kty": "RSA", "kid": "a"}]}')
+    outcome = run_command("check", folder)
+    assert outcome.returncode == 1
+    assert "gatehouse.yaml:5:76: error: providers.partners.jwt.jwks: the key set in jwks.json cannot be used" \
+        in outcome.stderr
+    assert 'key 1 (kid "a")' in outcome.stderr
+
+
 def test_check_finds_a_value_missing_in_production(folder):
     edit(folder, "environments/production.yaml", "orders_backend: [orders.internal:80]\n", "")
     done = run_command("check", folder)
