@@ -32,12 +32,47 @@ bool all_plain(uint64_t v) {
 
 bool is_plain(char c) { return c >= 0x20 && c < 0x7F && c != '"' && c != '\\'; }
 
+template <class Word>
+Word load(const char* from) {
+  Word word;
+  std::memcpy(&word, from, sizeof word);
+  return word;
+}
+
+// Copies text, whose bytes may turn out not to be plain, and says whether all are. Most texts of a line are
+// short: two overlapping words cover what is left of one, instead of a walk over its last bytes.
+bool copy_if_plain(std::string_view text, char* out) {
+  const char* from = text.data();
+  size_t size = text.size();
+  if (size >= 8) {
+    size_t last = size - 8;
+    for (size_t at = 0; at < last; at += 8) {
+      auto word = load<uint64_t>(from + at);
+      if (!all_plain(word)) return false;
+      std::memcpy(out + at, &word, sizeof word);
+    }
+    auto word = load<uint64_t>(from + last);
+    std::memcpy(out + last, &word, sizeof word);
+    return all_plain(word);
+  }
+  if (size >= 4) {
+    auto first = load<uint32_t>(from);
+    auto last = load<uint32_t>(from + size - 4);
+    std::memcpy(out, &first, sizeof first);
+    std::memcpy(out + size - 4, &last, sizeof last);
+    return all_plain(uint64_t{last} << 32 | first);
+  }
+  bool plain = true;
+  for (size_t at = 0; at < size; ++at) {
+    plain &= is_plain(from[at]);
+    out[at] = from[at];
+  }
+  return plain;
+}
+
 size_t count_plain(std::string_view text) {
   size_t at = 0;
-  for (uint64_t word; at + 8 <= text.size(); at += 8) {
-    std::memcpy(&word, text.data() + at, 8);
-    if (!all_plain(word)) break;
-  }
+  while (at + 8 <= text.size() && all_plain(load<uint64_t>(text.data() + at))) at += 8;
   while (at < text.size() && is_plain(text[at])) ++at;
   return at;
 }
@@ -69,9 +104,8 @@ Escape make_escape(std::string_view text) {
 
 void JsonLine::quoted(std::string_view text, size_t bytes_max) {
   *out_++ = '"';
-  size_t plain = count_plain(text);
-  if (plain == text.size() && plain <= bytes_max) {
-    raw(text);
+  if (text.size() <= bytes_max && copy_if_plain(text, out_)) {
+    out_ += text.size();
   } else {
     escape(text, bytes_max);
   }
