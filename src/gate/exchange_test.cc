@@ -155,7 +155,9 @@ TEST(Exchange, WhatTheBackendIsSent) {
       "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-Proto: https\r\nForwarded: for=1.2.3.4\r\nX-Real-Ip: "
       "1.2.3.4\r\n"
       "X-Request-Id: forged\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n"
-      "X-Original-URL: /forged\r\nX-Rewrite-Url: /forged\r\nConnection: X-Hop, close\r\nX-Hop: 1\r\nTE: "
+      "X-Original-URL: /forged\r\nX-Rewrite-Url: /forged\r\n"
+      "X-HTTP-Method-Override: forged\r\nX-Http-Method: forged\r\nx-method-override: forged\r\nConnection: "
+      "X-Hop, close\r\nX-Hop: 1\r\nTE: "
       "trailers\r\nKeep-Alive: 9\r\nX-Mine: kept\r\n";
   std::string answer =
       world.ask(get("/a/secret/../secret?q=%41", forged + "X-Api-Key: " + world.key + "\r\n"));
@@ -310,6 +312,7 @@ TEST(Exchange, ServiceSettings) {
                   s.host = HostSent::backend;
                   s.request_headers.remove.push_back({.name = "X-Secret"});
                   s.request_headers.set.push_back({.name = "X-Set", .value = "ours"});
+                  s.request_headers.set.push_back({.name = "X-HTTP-Method-Override", .value = "PUT"});
                   s.response_headers.remove.push_back({.name = "X-Backend"});
                   s.response_headers.add.push_back({.name = "X-Added", .value = "1"});
                 }}});
@@ -319,6 +322,7 @@ TEST(Exchange, ServiceSettings) {
   EXPECT_TRUE(head.starts_with("GET /open HTTP/1.1\r\nHost: backend10\r\n")) << head;
   EXPECT_FALSE(has(head, "X-Secret") || has(head, "theirs")) << head;
   EXPECT_TRUE(has(head, "X-Set: ours\r\n"));
+  EXPECT_TRUE(has(head, "X-HTTP-Method-Override: PUT\r\n"));
   EXPECT_FALSE(has(answer, "X-Backend"));
   EXPECT_TRUE(has(answer, "X-Added: 1\r\n"));
 }

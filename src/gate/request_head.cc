@@ -12,14 +12,16 @@ using http::HeaderId;
 namespace {
 
 // Never taken over from a client: framing is the connection's own, the rest only the gate may say.
-// X-Original-Url and X-Rewrite-Url replace the path in some frameworks, behind the rules' back.
+// X-Original-Url and X-Rewrite-Url replace the path in some frameworks, X-Http-Method-Override and its kin
+// the method, behind the rules' back.
 constexpr http::HeaderIdSet kNeverForwarded = http::HeaderIdSet::of(
     HeaderId::host, HeaderId::content_length, HeaderId::transfer_encoding, HeaderId::gatehouse_identity,
     HeaderId::gatehouse_debug, HeaderId::client_cert, HeaderId::client_cert_chain, HeaderId::x_forwarded_user,
     HeaderId::x_forwarded_email, HeaderId::x_forwarded_groups, HeaderId::x_forwarded_preferred_username,
     HeaderId::x_forwarded_for, HeaderId::x_forwarded_host, HeaderId::x_forwarded_port,
     HeaderId::x_forwarded_prefix, HeaderId::x_forwarded_proto, HeaderId::x_real_ip, HeaderId::forwarded,
-    HeaderId::x_request_id, HeaderId::x_original_url, HeaderId::x_rewrite_url, HeaderId::proxy_authorization);
+    HeaderId::x_request_id, HeaderId::x_original_url, HeaderId::x_rewrite_url, HeaderId::x_http_method,
+    HeaderId::x_http_method_override, HeaderId::x_method_override, HeaderId::proxy_authorization);
 
 bool names(const NamedValue& edit, const http::Header& header) {
   if (edit.id != HeaderId::other) return edit.id == header.id;

@@ -50,6 +50,9 @@ namespace http {
   X(x_forwarded_prefix, "x-forwarded-prefix")                         \
   X(x_forwarded_proto, "x-forwarded-proto")                           \
   X(x_forwarded_user, "x-forwarded-user")                             \
+  X(x_http_method, "x-http-method")                                   \
+  X(x_http_method_override, "x-http-method-override")                 \
+  X(x_method_override, "x-method-override")                           \
   X(x_original_url, "x-original-url")                                 \
   X(x_real_ip, "x-real-ip")                                           \
   X(x_request_id, "x-request-id")                                     \
