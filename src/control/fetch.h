@@ -1,6 +1,7 @@
 // Fetches documents over HTTP(S) for the control plane: key sets now, discovery and tokens later. One thread
-// of its own with libcurl, so that no loop ever waits for a name, a handshake or a slow server. TLS is
-// verified, sizes and times are bounded, redirects are not followed.
+// of its own with libcurl, so that no loop ever waits for a name, a handshake or a slow server. Fetches run
+// beside each other: one that hangs delays no other. TLS is verified, sizes and times are bounded, redirects
+// are not followed.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +28,7 @@ struct FetchResult {
 class Fetcher {
  public:
   Fetcher();
-  ~Fetcher();  // waits for the fetch under way, at most its timeout
+  ~Fetcher();  // gives up what is under way; its Done is not called
   Fetcher(const Fetcher&) = delete;
   Fetcher& operator=(const Fetcher&) = delete;
 
@@ -36,6 +37,7 @@ class Fetcher {
     virtual ~Done() = default;
     virtual void fetched(FetchResult result) = 0;
   };
+  // From one thread at a time.
   void fetch(FetchRequest request, std::unique_ptr<Done> done);
 
  private:
