@@ -161,25 +161,23 @@ io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view
     if (!taken) co_return std::unexpected(taken.error());
     body.remove_prefix(*taken);
     if (*taken > 0) continue;
-    if (auto ready = co_await wait_for_client(); !ready) co_return ready;
+    if (auto ready = co_await client_ready(); !ready) co_return ready;
   }
   if (auto finished = client_.finish({}); !finished) co_return finished;
   for (;;) {
     auto flushed = client_.flush();
     if (!flushed) co_return std::unexpected(flushed.error());
     if (*flushed) co_return Result{};
-    if (auto ready = co_await wait_for_client(); !ready) co_return ready;
+    if (auto ready = co_await client_ready(); !ready) co_return ready;
   }
 }
 
-io::Task<Exchange::Result> Exchange::wait_for_client() {
-  base::Instant deadline = worker_.loop().now() + snapshot_->timeouts.send;
-  io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, client_.writable(), client_.gone());
-  if (client_.client_gone())
-    co_return base::client_error(Reason::client_disconnected, "the client went away");
-  if (wake == io::Wake::timed_out)
-    co_return base::client_error(Reason::client_stalled, "the client stopped reading");
-  co_return Result{};
+io::Task<Exchange::Result> Exchange::client_ready() {
+  return wait_for_client({worker_.loop(),
+                          client_,
+                          send_patience_,
+                          {Reason::client_stalled, base::Side::client, base::Retry::never,
+                           "the client stopped reading the answer"}});
 }
 
 }  // namespace gate

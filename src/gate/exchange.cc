@@ -50,7 +50,11 @@ io::Task<> Exchange::refuse(base::Error error) {
 }
 
 Exchange::Exchange(Worker& worker, const ClientContext& context, http::ServerStream& client)
-    : worker_(worker), context_(context), client_(client), snapshot_(worker.snapshot()) {
+    : worker_(worker),
+      context_(context),
+      client_(client),
+      snapshot_(worker.snapshot()),
+      send_patience_(snapshot_->timeouts.send) {
   worker_.metrics().count(telemetry::Counter::exchanges_accepted);
   record_.id = worker_.ids().next();
   record_.time = worker_.wall_at(client_.began());

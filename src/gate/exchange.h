@@ -116,7 +116,7 @@ class Exchange {
   io::Task<> answer(const base::Error& error);
   io::Task<Result> answer_own();
   io::Task<Result> send_text(uint16_t status, std::string_view content_type, std::string_view body);
-  io::Task<Result> wait_for_client();
+  io::Task<Result> client_ready();
   enum class ProblemForm : uint8_t { json, page };
   std::string make_problem(const base::Error& error, ProblemForm form) const;
 
@@ -152,6 +152,7 @@ class Exchange {
   io::Task<> upload_;
   io::Signal upload_ended_;
   std::optional<Result> upload_outcome_;
+  SendPatience send_patience_;
   base::Instant request_sent_;
   base::Instant answered_;
   base::Instant ended_;  // the last byte of the answer has left

@@ -10,18 +10,31 @@ base::Error client_gone() {
   return {base::Reason::client_disconnected, base::Side::client, base::Retry::never, "the client went away"};
 }
 
-// Waits until the sink can take more. False: its patience is over.
-io::Task<base::Result<>> wait_writable(RelayPlan& plan) {
+io::Task<base::Result<>> wait_for_backend(RelayPlan& plan) {
   base::Instant deadline = plan.loop.now() + plan.write_patience;
-  io::Wake wake = plan.gone != nullptr
-                      ? co_await io::wait_for(plan.loop, deadline, plan.to.writable(), *plan.gone)
-                      : co_await io::wait_for(plan.loop, deadline, plan.to.writable());
-  if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
+  io::Wake wake = co_await io::wait_for(plan.loop, deadline, plan.to.writable());
   if (wake == io::Wake::timed_out) co_return base::fail(plan.write_timeout);
   co_return base::Result<>{};
 }
 
+// Waits until the sink can take more. Fails when its patience is over.
+io::Task<base::Result<>> wait_writable(RelayPlan& plan) {
+  return plan.client != nullptr
+             ? wait_for_client({plan.loop, *plan.client, *plan.send_patience, plan.write_timeout})
+             : wait_for_backend(plan);
+}
+
 }  // namespace
+
+io::Task<base::Result<>> wait_for_client(ClientWait wait) {
+  base::Instant began = wait.loop.now();
+  base::Instant deadline = wait.patience.begin_wait(began, wait.client.bytes_sent());
+  io::Wake wake = co_await io::wait_for(wait.loop, deadline, wait.client.writable(), wait.client.gone());
+  wait.patience.end_wait(wait.loop.now() - began);
+  if (wait.client.client_gone()) co_return base::fail(client_gone());
+  if (wake == io::Wake::timed_out) co_return base::fail(wait.timeout);
+  co_return base::Result<>{};
+}
 
 io::Task<base::Result<>> relay_body(RelayPlan plan) {
   uint64_t moved = 0;
@@ -61,9 +74,11 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
       if (auto ready = co_await wait_writable(plan); !ready) co_return std::unexpected(ready.error());
       continue;
     }
-    io::Wake wake = plan.gone != nullptr
-                        ? co_await io::wait_for(plan.loop, read_deadline, plan.from.readable(), *plan.gone)
-                        : co_await io::wait_for(plan.loop, read_deadline, plan.from.readable());
+    if (plan.client != nullptr) plan.send_patience->restore(plan.client->bytes_sent());
+    io::Wake wake =
+        plan.client != nullptr
+            ? co_await io::wait_for(plan.loop, read_deadline, plan.from.readable(), plan.client->gone())
+            : co_await io::wait_for(plan.loop, read_deadline, plan.from.readable());
     if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
     if (wake == io::Wake::timed_out) co_return base::fail(plan.read_timeout);
   }

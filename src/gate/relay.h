@@ -10,20 +10,60 @@
 
 namespace gate {
 
+// How long a client may keep an answer waiting. An idle timer alone would let one byte in each of its
+// intervals hold an exchange for ever, so what it has is spent by all waits together and comes back only with
+// kSendProgressBytes taken. Time in which nothing waits for the client costs nothing.
+class SendPatience {
+ public:
+  explicit SendPatience(base::Duration whole) : whole_(whole), left_(whole) {}
+  // sent: all that has left for the client so far.
+  base::Instant begin_wait(base::Instant now, uint64_t sent) {
+    if (sent - mark_ >= kSendProgressBytes) {
+      mark_ = sent;
+      left_ = whole_;
+    }
+    return now + left_;
+  }
+  void end_wait(base::Duration waited) { left_ = left_ - waited; }
+  // Everything there was has left.
+  void restore(uint64_t sent) {
+    mark_ = sent;
+    left_ = whole_;
+  }
+
+ private:
+  base::Duration whole_;
+  base::Duration left_;
+  uint64_t mark_ = 0;
+};
+
+struct ClientWait {
+  io::Loop& loop;
+  http::ServerStream& client;
+  SendPatience& patience;
+  base::Error timeout;
+};
+
+// Until the client may take more of its answer. Fails with client_disconnected, or with timeout.
+io::Task<base::Result<>> wait_for_client(ClientWait wait);
+
 struct RelayPlan {
   io::Loop& loop;
   http::BodySource& from;
   http::BodySink& to;
   base::Duration read_patience;   // for progress_bytes more to come
-  base::Duration write_patience;  // for the sink to take a byte
+  base::Duration write_patience;  // for a backend to take a byte; a client has its SendPatience
   uint64_t progress_bytes = 1;
+  base::Instant* last_moved =
+      nullptr;                      // of both directions of an upgraded connection, whose idle time is one
   uint64_t bytes_max = UINT64_MAX;  // more than this is too_large
   enum class Trailers : uint8_t { passed, dropped } trailers = Trailers::passed;
   base::Error read_timeout;
   base::Error write_timeout;
   base::Error too_large;
-  io::Signal* gone = nullptr;                  // fires when going on is pointless; then is_gone tells
-  const http::ServerStream* client = nullptr;  // whose client_gone() that is
+  // When the sink is the client:
+  http::ServerStream* client = nullptr;
+  SendPatience* send_patience = nullptr;
 };
 
 // Behind a head that was edited no trailers are passed on: a reader that merges them would undo the edits.

@@ -20,14 +20,13 @@ io::Task<Exchange::Result> Exchange::relay() {
        .from = backend_.http(),
        .to = client_,
        .read_patience = service_->response_timeout,
-       .write_patience = snapshot_->timeouts.send,
        .trailers = trailers_behind(service_->response_headers),
        .read_timeout = {Reason::connection_read_timeout, base::Side::backend, base::Retry::never,
                         "the backend stopped sending in the middle of its answer"},
        .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,
                          "the client stopped reading the answer"},
-       .gone = &client_.gone(),
-       .client = &client_});
+       .client = &client_,
+       .send_patience = &send_patience_});
   ended_ = worker_.now();
   attempt().total = ended_ - attempt_began_;
   if (!relayed) {
@@ -106,13 +105,12 @@ io::Task<Exchange::Result> Exchange::relay_upgraded() {
                            .from = backend_.http(),
                            .to = client_,
                            .read_patience = kTunnelPatience,
-                           .write_patience = snapshot_->timeouts.send,
                            .read_timeout = {Reason::connection_read_timeout, base::Side::backend,
                                             base::Retry::never, "the connection was idle for too long"},
                            .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,
                                              "the client stopped reading"},
-                           .gone = &client_.gone(),
-                           .client = &client_});
+                           .client = &client_,
+                           .send_patience = &send_patience_});
   if (!down) co_return down;
   // A client that has gone is seen by the upload, once it has delivered what came before.
   base::Instant deadline = worker_.loop().now() + kTunnelHalfClosedPatience;

@@ -65,12 +65,14 @@ struct Service {
 
 struct Timeouts {
   base::Duration body = base::seconds(30);  // to take kBodyProgressBytes more of a request's body
-  base::Duration send = base::seconds(30);  // without the client taking a byte of the answer
+  base::Duration send = base::seconds(30);  // waited in all for a client to take kSendProgressBytes
 };
 
 // A client that sends its body slower than this many bytes in Timeouts::body is cut off: an idle timer alone
 // would let one byte a second hold an exchange for ever.
 inline constexpr uint64_t kBodyProgressBytes = 1024;
+// The same for a client that takes its answer.
+inline constexpr uint64_t kSendProgressBytes = 1024;
 
 struct ListenerPolicy {
   std::string name;                            // the address as configured
