@@ -153,6 +153,7 @@ class Exchange {
   io::Signal upload_ended_;
   std::optional<Result> upload_outcome_;
   SendPatience send_patience_;
+  base::Instant tunnel_moved_;  // the last byte of an upgraded connection, in either direction
   base::Instant request_sent_;
   base::Instant answered_;
   base::Instant ended_;  // the last byte of the answer has left

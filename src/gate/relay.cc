@@ -52,6 +52,7 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
       if (!taken) co_return std::unexpected(taken.error());
       plan.from.consume(*taken);
       moved += *taken;
+      if (plan.last_moved != nullptr && *taken > 0) *plan.last_moved = plan.loop.now();
       if (moved >= progress_mark) {
         progress_mark = moved + plan.progress_bytes;
         read_deadline = plan.loop.now() + plan.read_patience;
@@ -80,7 +81,10 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
             ? co_await io::wait_for(plan.loop, read_deadline, plan.from.readable(), plan.client->gone())
             : co_await io::wait_for(plan.loop, read_deadline, plan.from.readable());
     if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
-    if (wake == io::Wake::timed_out) co_return base::fail(plan.read_timeout);
+    if (wake == io::Wake::timed_out) {
+      if (plan.last_moved != nullptr) read_deadline = *plan.last_moved + plan.read_patience;
+      if (plan.loop.now() >= read_deadline) co_return base::fail(plan.read_timeout);
+    }
   }
   bool passed = plan.trailers == RelayPlan::Trailers::passed;
   if (auto finished = plan.to.finish(passed ? plan.from.trailers() : std::string_view{}); !finished) {

@@ -98,6 +98,7 @@ Exchange::Result Exchange::switch_protocols() {
 // Both directions at once; each ends by itself (half-close), the exchange with the second.
 io::Task<Exchange::Result> Exchange::relay_upgraded() {
   upload_outcome_.reset();
+  tunnel_moved_ = worker_.loop().now();
   upload_ = relay_to_backend();
   upload_.start();
   Result down =
@@ -105,6 +106,7 @@ io::Task<Exchange::Result> Exchange::relay_upgraded() {
                            .from = backend_.http(),
                            .to = client_,
                            .read_patience = kTunnelPatience,
+                           .last_moved = &tunnel_moved_,
                            .read_timeout = {Reason::connection_read_timeout, base::Side::backend,
                                             base::Retry::never, "the connection was idle for too long"},
                            .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,
@@ -127,6 +129,7 @@ io::Task<> Exchange::relay_to_backend() {
                            .to = backend_.http(),
                            .read_patience = kTunnelPatience,
                            .write_patience = service_->response_timeout,
+                           .last_moved = &tunnel_moved_,
                            .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
                                             "the connection was idle for too long"},
                            .write_timeout = {Reason::connection_write_timeout, base::Side::backend,

@@ -48,7 +48,8 @@ struct Seen {
 // Listens at sim_address(number, 9000). What X-Do says:
 //   nothing: 200 "hello from NUMBER"     chunked, bare (until close), empty (204), hints (103 first)
 //   garbage, huge-head, incomplete, cut-chunk, silent, stall, close, reset, early, early-close
-//   leave (answers, then closes), switch (101), switch-half (speaks first), switch-unasked, continue
+//   leave (answers, then closes), switch (101), switch-half (speaks first), switch-unasked, continue,
+//   switch-tick (101, then a word every 50 minutes, five times, before it listens)
 class Backend {
  public:
   Backend(io::SimWorld& sim, uint8_t number, std::vector<Seen>& seen);

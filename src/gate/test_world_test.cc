@@ -204,10 +204,14 @@ io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, 
     co_await send(stream, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: " +
                               std::string(what == "switch-unasked" ? "whisper" : "shout") + "\r\n\r\nready ");
     if (what == "switch-half") stream.shutdown_write();
+    for (int i = 0; what == "switch-tick" && i < 5; ++i) {
+      co_await io::sleep_for(sim_.loop, base::seconds(3000));
+      co_await send(stream, "tick ");
+    }
     while (co_await fill(stream, bytes)) {
     }
     seen_[index].body = bytes;
-    if (what == "switch") co_await send(stream, "heard " + bytes);
+    if (what == "switch" || what == "switch-tick") co_await send(stream, "heard " + bytes);
     co_return Next::close;
   } else if (what == "slow") {
     co_await io::sleep_for(sim_.loop, base::seconds(5));

@@ -89,5 +89,35 @@ TEST(Waits, ASlowClientThatGoesOnTakingIsServed) {
   EXPECT_EQ(field(records[0], "reason"), "") << records[0];
 }
 
+TEST(Waits, AnUpgradedConnectionLivesWhileEitherSideSpeaks) {
+  GateWorld world;
+  Client client(world.sim);
+  client.send(upgrade_to("switch-tick"));
+  ASSERT_TRUE(world.sim.run_until([&] { return has(client.received, "tick tick tick tick tick "); },
+                                  base::seconds(20'000)));
+  client.send("words");
+  client.half_close();
+  ASSERT_TRUE(world.sim.run_until([&] { return client.ended(); }));
+  EXPECT_TRUE(has(client.received, "heard words")) << client.received;
+  auto records = world.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(field(records[0], "reason"), "") << records[0];
+}
+
+TEST(Waits, AnUpgradedConnectionOnWhichNobodySpeaksEnds) {
+  GateWorld world;
+  Client client(world.sim);
+  client.send(upgrade_to("switch"));
+  world.sim.run_for(base::seconds(3000));
+  client.send("words");
+  world.sim.run_for(kTunnelPatience - base::seconds(1));
+  EXPECT_FALSE(client.ended());
+  world.sim.run_for(base::seconds(3));
+  EXPECT_TRUE(client.ended());
+  auto records = world.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(field(records[0], "reason"), "connection_read_timeout") << records[0];
+}
+
 }  // namespace
 }  // namespace gate::test
