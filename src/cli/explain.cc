@@ -127,7 +127,8 @@ std::string verdict_text(const control::Decision& decision) {
   }
   std::string out = fmt::format("deny, {} {}: {}", base::reason_status(decision.reason),
                                 base::reason_name(decision.reason), decision.detail);
-  if (rule != nullptr) out += fmt::format(", \"{}\" at {}", rule->name(), decision.place_of(*rule));
+  if (rule != nullptr && !decision.verdict.allowed)
+    out += fmt::format(", \"{}\" at {}", rule->name(), decision.place_of(*rule));
   return out;
 }
 
@@ -189,7 +190,8 @@ std::string as_json(const control::RequestToDecide& request, const control::Deci
   json.key("credential").text(caller_from(decision.caller_from));
   append_caller(json.key("caller"), decision);
   json.key("rule");
-  if (const auth::Rule* rule = decision.verdict.rule) {
+  const auth::Rule* rule = decision.verdict.rule;
+  if (rule != nullptr && decision.verdict.allowed == decision.allowed()) {
     json.open('{').key("name").text(rule->name()).key("source").text(decision.place_of(*rule));
     json.key("clause").text(auth::clause_name(decision.verdict.clause)).close('}');
   } else {

@@ -12,14 +12,16 @@
 #include "gate/decision.h"
 #include "gate/exchange.h"
 #include "http/target.h"
+#include "http1/codec.h"
 
 namespace control {
 
 using base::Reason;
 
-// What stands in a request's head, in the form the request path has it.
+// The request as a client would send it, and what the request path makes of it.
 struct Decider::Heads {
-  http::Headers headers;
+  std::string text;
+  http::RequestHead head;
   std::string host_room;
   std::string path_room;
   http::Authority host;
@@ -140,23 +142,38 @@ Decision Decider::decide(const RequestToDecide& request) {
   return out;
 }
 
+// The head goes through the parser as bytes: what a client may not send is refused here too.
+base::Result<> Decider::read_head(const RequestToDecide& request, Heads& heads) const {
+  // A client that names no host can only speak HTTP/1.0.
+  std::vector<std::string> lines = {
+      fmt::format("{} {} HTTP/1.{}", request.method, request.target, request.authority.empty() ? 0 : 1)};
+  if (!request.authority.empty()) lines.push_back("Host: " + request.authority);
+  for (const config::HeaderValue& header : request.headers)
+    lines.push_back(header.name + ": " + header.value);
+  for (const std::string& line : lines) {
+    if (line.find_first_of("\r\n") != line.npos) {
+      return base::client_error(Reason::http_request_error, "a line break stands within the request's head");
+    }
+    heads.text.append(line).append("\r\n");
+  }
+  heads.text += "\r\n";
+  return http1::parse_request_head(heads.text, compiled_.snapshot->server_limits.head, heads.head);
+}
+
 // gate::Exchange::run(), without a client and without a backend.
 base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads, Decision& out) {
-  for (const config::HeaderValue& header : request.headers) {
-    if (!heads.headers.add(
-            {.name = header.name, .value = header.value, .id = http::find_header_id(header.name)})) {
-      return base::client_error(Reason::request_head_too_large, "the request has too many headers");
-    }
-  }
-  heads.host_room.resize(request.authority.size());
-  heads.path_room.resize(request.target.size());
-  if (!request.authority.empty()) {
-    auto host = http::normalise_authority(request.authority, heads.host_room);
+  if (auto read = read_head(request, heads); !read) return read;
+  const http::RequestHead& head = heads.head;
+  if (auto accepted = gate::check_head(head); !accepted) return accepted;
+  heads.host_room.resize(head.authority.size());
+  heads.path_room.resize(head.target.size());
+  if (!head.authority.empty()) {
+    auto host = http::normalise_authority(head.authority, heads.host_room);
     if (!host) return std::unexpected(host.error());
     heads.host = *host;
     out.host = host->host;
   }
-  auto target = http::normalise_target(request.target, heads.path_room);
+  auto target = http::normalise_target(head.target, heads.path_room);
   if (!target) return std::unexpected(target.error());
   heads.target = *target;
   out.path = target->path;
@@ -166,14 +183,13 @@ base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads
   }
 
   const gate::Snapshot& snapshot = *out.snapshot;
-  const routing::Route* route = snapshot.routes.lookup({.host = heads.host.host,
-                                                        .path = target->path,
-                                                        .method = http::parse_method(request.method),
-                                                        .headers = &heads.headers});
-  if (route == nullptr) return base::client_error(Reason::no_route, "no service is at this address");
+  const routing::Route* route = snapshot.routes.lookup(
+      {.host = heads.host.host, .path = target->path, .method = head.method, .headers = &head.headers});
+  if (route == nullptr) return base::fail(gate::no_route_to(*target));
   out.route = route->pattern;
   out.service = snapshot.services[route->service].get();
   if (auto accepted = gate::check_path_choices(*out.service, *target); !accepted) return accepted;
+  if (auto accepted = gate::check_head_bytes(*out.service, heads.text.size()); !accepted) return accepted;
   if (auto authenticated = authenticate(request, heads, out); !authenticated) return authenticated;
 
   out.rules_asked = true;
@@ -182,7 +198,7 @@ base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads
       {.method = request.method, .path = target->path, .client = request.client, .caller = out.caller.get()},
       &out.trace);
   if (!out.verdict.allowed) return base::fail(gate::denial_of(out.verdict));
-  return {};
+  return gate::check_announced_body(*out.service, head.body);
 }
 
 base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads& heads, Decision& out) {
@@ -193,7 +209,7 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
   }
   const auth::Providers& providers = *out.snapshot->providers;
   if (providers.size() == 0) return {};
-  auto credential = auth::find_credential(heads.headers);
+  auto credential = auth::find_credential(heads.head.headers);
   if (!credential) return std::unexpected(credential.error());
   if (credential->kind == auth::CredentialKind::none) return {};
   out.caller_from =

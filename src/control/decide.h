@@ -43,7 +43,8 @@ struct Decision {
   bool rules_asked = false;
   auth::Verdict verdict;
   auth::Trace trace;
-  // The outcome. none: the request goes on to a backend, or is answered by the gate itself.
+  // The outcome. none: the request goes on to a backend, or is answered by the gate itself. What the gate
+  // limits is refused also after a verdict that allows.
   base::Reason reason = base::Reason::none;
   std::string detail;
   std::string path_sent;
@@ -64,6 +65,7 @@ class Decider {
 
  private:
   struct Heads;
+  base::Result<> read_head(const RequestToDecide& request, Heads& heads) const;
   base::Result<> decide_into(const RequestToDecide& request, Heads& heads, Decision& out);
   base::Result<> authenticate(const RequestToDecide& request, const Heads& heads, Decision& out);
   void fetch_keys(const auth::Provider& provider);

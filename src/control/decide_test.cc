@@ -16,6 +16,7 @@ constexpr std::string_view kKey = "gh_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 
 constexpr std::string_view kService = R"(match: { host: api.example.com, path: /orders }
 forward: { to: [127.0.0.1:9001, 127.0.0.1:9002], strip_prefix: /orders }
+limits: { body: 1KiB, head: 2KiB }
 access:
   - { name: public, allow: anyone, on: GET /orders/health }
   - { name: read, allow: { provider: partners, scopes: [orders:read] }, on: GET /orders/** }
@@ -67,7 +68,7 @@ TEST(Decide, AnAllowSaysWhereTheRequestGoes) {
   EXPECT_EQ(decision.path, "/orders/health");
   EXPECT_EQ(decision.route, "/orders");
   ASSERT_NE(decision.verdict.rule, nullptr);
-  EXPECT_EQ(decision.place_of(*decision.verdict.rule), "services/orders.yaml:4:5");
+  EXPECT_EQ(decision.place_of(*decision.verdict.rule), "services/orders.yaml:5:5");
   EXPECT_EQ(decision.path_sent, "/health?a=1");
   EXPECT_EQ(decision.backends, (std::vector<std::string>{"127.0.0.1:9001", "127.0.0.1:9002"}));
   EXPECT_EQ(decision.trace.steps.size(), 5u);
@@ -94,9 +95,31 @@ TEST(Decide, EachWayToFailHasItsReason) {
        Reason::credential_conflict},
       {{.target = "/orders/1", .headers = {{"X-Api-Key", "a"}, {"X-Api-Key", "b"}}},
        Reason::credential_malformed},
+      {{.method = "TRACE", .target = "/orders/health"}, Reason::http_request_error},
+      {{.target = "/orders/health", .headers = {{"Expect", "200-ok"}}}, Reason::expectation_failed},
+      {{.target = "/orders/health", .headers = {{"Content-Length", "1025"}}}, Reason::request_body_too_large},
+      {{.target = "/orders/health", .headers = {{"Content-Length", "+1"}}}, Reason::http_request_error},
+      {{.target = "/orders/1", .headers = {{"Content-Length", "1025"}}}, Reason::credential_missing},
+      {{.target = "/orders/health", .headers = {{"X-Long", std::string(2048, 'x')}}},
+       Reason::request_head_too_large},
+      {{.target = "/orders/health", .headers = {{"X-Long", std::string(70'000, 'x')}}},
+       Reason::request_head_too_large},
+      {{.target = "/orders/health", .headers = {{"X_Under", "1"}}}, Reason::http_request_error},
+      {{.target = "/orders/health", .headers = {{"X-Two", "a\r\nX-Api-Key: b"}}}, Reason::http_request_error},
+      {{.target = "/elsewhere/a%2Fb"}, Reason::path_refused},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(world.decide(c.request).reason, c.reason) << c.request.method << " " << c.request.target;
+  }
+}
+
+TEST(Decide, WhatIsWithinTheLimitsGoesOn) {
+  World world;
+  for (config::HeaderValue header : {config::HeaderValue{"Expect", "100-continue"},
+                                     {"Content-Length", "1024"},
+                                     {"X-Long", std::string(1000, 'x')}}) {
+    Decision decision = world.decide({.target = "/orders/health", .headers = {header}});
+    EXPECT_TRUE(decision.allowed()) << header.name << ": " << decision.detail;
   }
 }
 

@@ -4,6 +4,42 @@ namespace gate {
 
 using base::Reason;
 
+base::Result<> check_head(const http::RequestHead& head) {
+  if (head.expectation_unknown) {
+    return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
+  }
+  if (head.method == http::Method::trace) {
+    // RFC 9110 §9.3.8: the backend would echo what the gate adds, the caller's assertion among it.
+    return base::client_error(Reason::http_request_error, "TRACE is refused");
+  }
+  if (head.target == "*") {
+    return base::client_error(Reason::no_route, "no service answers for the whole server");
+  }
+  return {};
+}
+
+base::Error no_route_to(const http::Target& target) {
+  // What no service has opted in to is refused as such, not looked for.
+  if (target.has_encoded_slash || target.has_parameters) {
+    return base::client_error(Reason::path_refused, "the path has an encoded slash or a parameter behind ';'")
+        .error();
+  }
+  return base::client_error(Reason::no_route, "no service is at this address").error();
+}
+
+base::Result<> check_head_bytes(const Service& service, uint64_t bytes) {
+  if (bytes <= service.head_bytes_max) return {};
+  return base::client_error(Reason::request_head_too_large, "the head is larger than the service's limit");
+}
+
+base::Result<> check_announced_body(const Service& service, const http::BodyLength& body) {
+  if (service.body_bytes_max && body.kind == http::BodyLength::Kind::sized &&
+      body.bytes > *service.body_bytes_max) {
+    return base::client_error(Reason::request_body_too_large, "the body is larger than the service's limit");
+  }
+  return {};
+}
+
 base::Result<> check_path_choices(const Service& service, const http::Target& target) {
   if (target.has_encoded_slash && !service.accepts_encoded_slash) {
     return base::client_error(Reason::path_refused, "the path has an encoded slash");

@@ -3,17 +3,30 @@
 // control/decide. Nothing here allocates, waits or records.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include "access/rules.h"
 #include "base/result.h"
 #include "gate/snapshot.h"
+#include "http/head.h"
 #include "http/target.h"
 
 namespace gate {
 
+// What the gate answers for no service: an unknown expectation, TRACE, the server as a whole.
+base::Result<> check_head(const http::RequestHead& head);
+
+// Why there is no route to the target.
+base::Error no_route_to(const http::Target& target);
+
 // path_refused for what only some services accept in a path, unless this one does.
 base::Result<> check_path_choices(const Service& service, const http::Target& target);
+
+// bytes: of the request's head.
+base::Result<> check_head_bytes(const Service& service, uint64_t bytes);
+// What the head says of the body; a chunked one is counted on its way.
+base::Result<> check_announced_body(const Service& service, const http::BodyLength& body);
 
 // The path a backend is sent: the one matched, less the prefix the service itself named, by whole segments.
 std::string_view strip_prefix(std::string_view path, std::string_view prefix);

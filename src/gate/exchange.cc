@@ -123,15 +123,7 @@ Exchange::Result Exchange::normalise() {
   if (peer_trusted_) {
     if (auto found = find_client_behind_proxies(); !found) return found;
   }
-  if (head.expectation_unknown) {
-    return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
-  }
-  if (head.method == http::Method::trace) {
-    // RFC 9110 §9.3.8: the backend would echo what the gate adds, the caller's assertion among it.
-    return base::client_error(Reason::http_request_error, "TRACE is refused");
-  }
-  if (head.target == "*")
-    return base::client_error(Reason::no_route, "no service answers for the whole server");
+  if (auto accepted = check_head(head); !accepted) return accepted;
   std::span<char> path_room = scratch_.take(head.target.size());
   std::span<char> host_room = scratch_.take(head.authority.size());
   if (path_room.size() < head.target.size() || host_room.size() < head.authority.size()) {
@@ -155,24 +147,14 @@ Exchange::Result Exchange::route() {
   const http::RequestHead& head = client_.head();
   const routing::Route* route = snapshot_->routes.lookup(
       {.host = host_.host, .path = target_.path, .method = head.method, .headers = &head.headers});
-  if (route == nullptr) {
-    // What no service has opted in to is refused as such, not looked for.
-    if (target_.has_encoded_slash || target_.has_parameters) {
-      return base::client_error(Reason::path_refused,
-                                "the path has an encoded slash or a parameter behind ';'");
-    }
-    return base::client_error(Reason::no_route, "no service is at this address");
-  }
+  if (route == nullptr) return base::fail(no_route_to(target_));
   service_ = snapshot_->services[route->service].get();
   record_.service = service_->slot;
   record_.service_name = service_->name;
   record_.route = route->label;
   record_.route_pattern = route->pattern;
   if (auto accepted = check_path_choices(*service_, target_); !accepted) return accepted;
-  if (client_.bytes_received() > service_->head_bytes_max) {
-    return base::client_error(Reason::request_head_too_large, "the head is larger than the service's limit");
-  }
-  return {};
+  return check_head_bytes(*service_, client_.bytes_received());
 }
 
 Exchange::Result Exchange::authorise() {
@@ -196,14 +178,7 @@ Exchange::Result Exchange::authorise() {
   return base::fail(denial_of(verdict_));
 }
 
-Exchange::Result Exchange::limit() {
-  const http::BodyLength& body = client_.head().body;
-  if (service_->body_bytes_max && body.kind == http::BodyLength::Kind::sized &&
-      body.bytes > *service_->body_bytes_max) {
-    return base::client_error(Reason::request_body_too_large, "the body is larger than the service's limit");
-  }
-  return {};
-}
+Exchange::Result Exchange::limit() { return check_announced_body(*service_, client_.head().body); }
 
 void Exchange::record() {
   recorded_ = true;

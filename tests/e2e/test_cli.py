@@ -175,6 +175,10 @@ ORDER = "http://api.example.com/orders/1"
     (["GET", ORDER, "--as", "provider=partners scopes=other"], 1, "orders:read"),
     (["POST", ORDER, "--as", "provider=partners scopes=orders:read"], 1, "partners read"),
     (["GET", "http://api.example.com/nothing"], 1, "no_route"),
+    (["TRACE", HEALTH], 1, "TRACE is refused"),
+    (["GET", HEALTH, "--header", "Expect: 200-ok"], 1, "expectation_failed"),
+    (["GET", HEALTH, "--header", "Content-Length: 12GiB"], 1, "http_request_error"),
+    (["GET", HEALTH, "--header", "X-Long: " + "x" * 70_000], 1, "request_head_too_large"),
     (["GET", ORDER, "--token", ISSUER.token(scope="orders:read")], 0, "partners read"),
     (["GET", ORDER, "--token", ISSUER.token(aud="other", scope="orders:read")], 1, "credential_invalid"),
 ])
