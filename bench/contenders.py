@@ -1,6 +1,7 @@
 """What is measured and how it is run: the relay, nginx, haproxy and gatehouse before one origin, pinned to cores,
 with their CPU time and memory read from /proc. measures.py says what is asked of them."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -180,9 +181,7 @@ class Bench:
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         os.sched_setaffinity(0, {int(LOAD_CORE)})  # what this program does itself is load, too
-        self.origin_port = free_port()
-        self.start([self.tools / "bench_origin", self.origin_port], LOAD_CORE)
-        wait_for_port(self.origin_port)
+        self.origin_port = self.another_origin()
         return self
 
     def __exit__(self, *_):
@@ -197,6 +196,12 @@ class Bench:
 
     def has_gatehouse(self):
         return self.gatehouse.exists()
+
+    def another_origin(self):
+        port = free_port()
+        self.start([self.tools / "bench_origin", port], LOAD_CORE)
+        wait_for_port(port)
+        return port
 
     # --- Contenders ---
 
@@ -329,6 +334,19 @@ class Bench:
                    connections, contender.path, *contender.headers]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
+
+    @contextlib.contextmanager
+    def dribbling(self, port, clients, ramp_seconds=11):
+        """Slow clients until the end of the block, which begins when they are all there. The ramp is longer than a
+        client is given for its head by default, so that those the proxy sends away come back one by one, too."""
+        dribbler = Process([self.tools / "bench_dribble", port, clients, ramp_seconds], LOAD_CORE,
+                           stdout=subprocess.PIPE, text=True)
+        try:
+            if dribbler.started.stdout.readline() != "ready\n":
+                raise RuntimeError("bench_dribble cannot connect")
+            yield dribbler.started
+        finally:
+            dribbler.stop()
 
     def get(self, port, path, headers=()):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

@@ -1,6 +1,7 @@
 """The measures of ./dev bench, one function each: it asks its questions of the contenders of a Bench and gives the
 rows of its table and the raw figures behind them."""
 
+import re
 import socket
 import subprocess
 import threading
@@ -280,77 +281,152 @@ def answer_of(client, request):
 
 @measure
 def storm(bench):
-    """30 s of load while rules, backends and the gate's file change every 200 ms, valid and broken in turn"""
+    """30 s of load while rules, backends and the gate's file change every 200 ms, broken and valid in turn"""
     if not bench.has_gatehouse():
         return [{"figure": "harm", "goal": "none", "values": {}}], {}
     contender = bench.open_gate()
-    service, gate = contender.folder / "services/x.yaml", contender.folder / "gatehouse.yaml"
-    local = contender.folder / "environments/local.yaml"
-    other = contender.folder / "services/y.yaml"
-    good_service, good_gate, good_local = service.read_text(), gate.read_text(), local.read_text()
-    load = {}
+    changes = Changes(bench, contender.folder)
+    accepted = connections_accepted(bench, contender)
+    bench.wrk(contender, seconds=1)
+    opened_by_wrk = connections_accepted(bench, contender) - accepted
+    load, taken, others = {}, {"rules": [], "backends": [], "gate": []}, []
     loader = threading.Thread(target=lambda: load.update(bench.wrk(contender, seconds=30)))
+    neighbours = threading.Thread(target=lambda: others.append(come_and_go(contender.folder, loader)))
     loader.start()
-    number = 0
+    neighbours.start()
+    # The client's connection is the keep-alive one that every generation answers on.
+    with socket.create_connection(("127.0.0.1", contender.port)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        number = 0
+        while loader.is_alive():
+            kind = list(taken)[number % len(taken)]
+            changes.break_file(kind)
+            time.sleep(0.2)
+            began = time.monotonic()
+            ask, sign = changes.make(kind, number)
+            while sign not in answer_of(client, ask):
+                if time.monotonic() - began > 10:
+                    raise RuntimeError(f"a change of {kind} was not served within 10 s")
+            taken[kind].append((time.monotonic() - began) * 1000)
+            time.sleep(max(0, began + 0.2 - time.monotonic()))
+            number += 1
+    neighbours.join()
+    extra = connections_accepted(bench, contender) - accepted - 2 * opened_by_wrk - 1
+    harm = (f"{load['non_2xx']} non-2xx, errors: {load['socket_errors'] or 'none'}, "
+            f"{extra} connections opened anew")
+    every = {"a valid change": sum(taken.values(), []), **{f"one of {kind}": ms for kind, ms in taken.items()}}
+    return [
+        {"figure": f"{load['requests']:,} requests, {2 * number} changes, {others[0]} of other services",
+         "goal": "no harm", "values": {"gatehouse": harm}},
+        *({"figure": f"ms until {what} answers", "goal": "≤ 100", "values": {"gatehouse": spread(ms)}}
+          for what, ms in every.items()),
+    ], {"load": load, "ms": taken, "connections_opened_anew": extra, "changes_of_others": others[0]}
+
+
+class Changes:
+    """Valid and broken versions of one gate's files; each valid one shows in an answer."""
+
+    SERVICE = OPEN_SERVICE + 'headers: { response: { set: { X-Mark: "${mark}" } } }\n'
+
+    def __init__(self, bench, folder):
+        self.paths = {"rules": folder / "services/x.yaml", "backends": folder / "environments/local.yaml",
+                      "gate": folder / "gatehouse.yaml"}
+        self.gate = self.paths["gate"].read_text()
+        self.origins = [bench.origin_port, bench.another_origin()]
+        replace_file(self.paths["backends"], self.values("first", 0))
+        replace_file(self.paths["rules"], self.SERVICE)
+
+    def values(self, mark, number):
+        return f'x: ["127.0.0.1:{self.origins[number % 2]}"]\nmark: {mark}\n'
+
+    def break_file(self, kind):
+        replace_file(self.paths[kind], "access: [")
+
+    def make(self, kind, number):
+        """Writes a version that is valid and new: a request, and what its answer holds from then on."""
+        path, text, sign = "/x/small", "", b" 403 "
+        if kind == "backends":
+            text, sign = self.values(f"v{number}", number), b": v%d\r\n" % number
+        else:
+            path = f"/x/{kind}/{number}"
+            denial = f"{{ name: no{number}, deny: anyone, on: GET {path} }}"
+            text = (self.gate + f"access: [{denial}]\n" if kind == "gate" else
+                    self.SERVICE.replace("access: [", f"access: [{denial}, "))
+        replace_file(self.paths[kind], text)
+        return f"GET {path} HTTP/1.1\r\nHost: bench.test\r\n\r\n".encode(), sign
+
+
+def replace_file(path, text):
+    """As editors do: written aside and renamed."""
+    aside = path.with_name(f".{path.name}.aside")
+    aside.write_text(text)
+    aside.rename(path)
+
+
+def come_and_go(folder, loader):
+    """Other services are added, sometimes broken, and deleted while the load runs; how often."""
+    count = 0
     while loader.is_alive():
-        changes = [
-            (service, good_service + f"# {number}\n"), (service, "access: ["), (gate, good_gate + f"# {number}\n"),
-            (gate, "listen: ["), (local, good_local + bench.values("y")), (local, good_local + bench.values("z", "y")),
-            (other, OPEN_SERVICE.replace("/x", "/y")), (other, None),
-        ]
-        path, text = changes[number % len(changes)]
-        if text is None:
+        path = folder / f"services/other{count // 2 % 5}.yaml"
+        if count % 2:
             path.unlink()
         else:
-            path.with_name(".aside").write_text(text)
-            path.with_name(".aside").rename(path)
-        number += 1
-        time.sleep(0.2)
-    loader.join()
-    return [{"figure": f"{load['requests']:,} requests, {number} changes", "goal": "no harm", "values": {
-        "gatehouse": f"{load['non_2xx']} non-2xx, errors: {load['socket_errors'] or 'none'}"}}], load
+            replace_file(path, "match: [" if count % 6 == 0 else f"match: {{ path: /{path.stem} }}\n"
+                               'forward: { to: "${x}" }\naccess: [{ allow: anyone }]\n')
+        count += 1
+        time.sleep(0.07)
+    return count
+
+
+def connections_accepted(bench, contender):
+    metrics = bench.get(contender.admin, "/metrics")[1].decode()
+    return sum(int(n) for n in re.findall(r"^gatehouse_connections_accepted_total\S* (\d+)", metrics, re.MULTILINE))
+
+
+SLOW_CLIENTS = 8000
+
+
+def paced_windows(bench, contender):
+    """Windows of a second each, so that a moment's disturbance from outside spoils one of them, not all."""
+    windows = []
+    for _ in range(max(1, round(bench.seconds))):
+        cpu = contender.process.cpu_seconds()
+        window = bench.paced(contender, 2000, 1, 16)
+        windows.append({**window, "cpu_percent": (contender.process.cpu_seconds() - cpu) * 100})
+    return windows
 
 
 @measure
 def slow(bench):
-    """Latency of others while 8,000 clients dribble a byte a second"""
-    count = 8000
+    """Latency of others at 2,000 requests a second while 8,000 clients dribble a byte a second"""
     found = ([bench.open_gate()] if bench.has_gatehouse() else []) + [bench.nginx(), bench.haproxy()]
-    rows, raw = {"before": {}, "during": {}, "memory": {}}, {}
-    for contender in found:
-        before = bench.paced(contender, 2000, 4, 16)
-        memory = contender.process.memory_kib()
-        head = f"GET {contender.path} HTTP/1.1\r\nHost: bench.test\r\nX-Padding: {'x' * 500}\r\n\r\n".encode()
-        clients = [socket.create_connection(("127.0.0.1", contender.port)) for _ in range(count)]
-        stopping = threading.Event()
+    ways = [(contender, contender.name, contender.port) for contender in found]
+    if bench.has_gatehouse():
+        # The dribbler talks to itself: what it costs the load's core alone.
+        ways.append((found[0], "gatehouse, none dribbling to it", 0))
+    results = {name: {"before": [], "during": [], "grown_mib": [], "sent_away": []} for _, name, _ in ways}
+    for _ in range(bench.rounds):
+        for contender, name, port in ways:
+            result = results[name]
+            result["before"] += paced_windows(bench, contender)
+            memory = contender.process.memory_kib()
+            with bench.dribbling(port, SLOW_CLIENTS) as dribbler:
+                result["during"] += paced_windows(bench, contender)
+                result["grown_mib"].append((contender.process.memory_kib() - memory) / 1024)
+            result["sent_away"].append(int(dribbler.stdout.read()))
+            time.sleep(1)  # for the proxy to put eight thousand connections away
 
-        def dribble():
-            position = 0
-            while not stopping.is_set():
-                began = time.monotonic()
-                for client in clients:
-                    try:
-                        client.send(head[position:position + 1])
-                    except OSError:
-                        pass  # the proxy may tire of it
-                position += 1
-                stopping.wait(max(0, began + 1 - time.monotonic()))
+    def row(figure, ask, form="{:.0f}", goal=""):
+        return {"figure": figure, "goal": goal,
+                "values": {name: spread(ask(result), form) for name, result in results.items()}}
 
-        thread = threading.Thread(target=dribble)
-        thread.start()
-        time.sleep(2)
-        during = bench.paced(contender, 2000, 6, 16)
-        grown = contender.process.memory_kib() - memory
-        stopping.set()
-        thread.join()
-        for client in clients:
-            client.close()
-        raw[contender.name] = {"before": before, "during": during, "grown_kib": grown}
-        rows["before"][contender.name] = f"{before['p99']:.0f}"
-        rows["during"][contender.name] = f"{during['p99']:.0f} ({during['failed']} failed)"
-        rows["memory"][contender.name] = f"{grown / 1024:.1f}"
     return [
-        {"figure": "p99 µs before", "values": rows["before"]},
-        {"figure": "p99 µs during", "goal": "barely moves", "values": rows["during"]},
-        {"figure": "memory grown, MiB", "goal": "bounded", "values": rows["memory"]},
-    ], raw
+        *(row(f"{point} µs {when}", lambda r: [window[point] for window in r[when]],
+              goal="barely moves" if (point, when) == ("p99", "during") else "")
+          for point in ("p50", "p99") for when in ("before", "during")),
+        row("requests of others failed", lambda r: [window["failed"] for window in r["during"]], goal="0"),
+        *(row(f"CPU {when}, % of a core", lambda r: [window["cpu_percent"] for window in r[when]])
+          for when in ("before", "during")),
+        row("memory grown, MiB", lambda r: r["grown_mib"], "{:.1f}", goal="bounded"),
+        row("slow clients sent away", lambda r: r["sent_away"]),
+    ], results
