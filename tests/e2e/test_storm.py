@@ -11,7 +11,8 @@ import time
 import pytest
 
 import wire
-from gate import IS_SANITIZED, wait_until
+from gate import IS_SANITIZED, run_command, wait_until
+from tokens import Issuer
 
 SECONDS = 6
 SLOW_CLIENTS = 100 if IS_SANITIZED else 500
@@ -58,6 +59,65 @@ def test_load_while_everything_changes(make_gate, make_backend):
     gate.write("gatehouse.yaml", gate_text)
     gate.write("services/a.yaml", SERVICE.format(name="a", rule="settled"))
     wait_until(lambda: gate.record(gate.get("/a"))["rule_name"] == "settled", "the last change")
+
+
+CREDENTIALS = """\
+providers:
+  robots:
+    api_keys: { file: keys.yaml }
+  partners:
+    jwt: { issuer: "https://id.partner.example", audience: [orders], jwks: { file: jwks.json }, algorithms: [%s] }
+"""
+
+
+def test_callers_while_keys_listeners_and_logs_change(make_gate, make_backend):
+    """What several threads share besides the services: keys, key sets, listeners, the log, the counters."""
+    backend = make_backend()
+    issuer, algorithms = Issuer(), ["RS256", "ES256"]
+    files = {"services/a.yaml": "match: { path: / }\naccess: [{ allow: authenticated }]\n",
+             "keys.yaml": "keys: []\n", "jwks.json": issuer.jwks(algorithms)}
+    gate = make_gate(files, [backend], gate=CREDENTIALS % ", ".join(algorithms),
+                     local={"a": f'["{backend.address}"]'})
+    made = run_command("keys", "new", gate.folder, "--provider", "robots", "--owner", "storm", "--json").stdout
+    key = re.search(r"gh_[\w-]+", made).group()
+    wait_until(lambda: gate.get("/", {"X-Api-Key": key}).status == 200, "the key")
+    gate_text = (gate.folder / "gatehouse.yaml").read_text()
+    stopping, troubles = threading.Event(), []
+
+    def call(make_headers):
+        try:
+            with gate.client() as client:
+                while not stopping.is_set():
+                    answer = client.get("/x", make_headers())
+                    assert answer.status == 200, answer
+        except (OSError, AssertionError, wire.Closed) as trouble:
+            troubles.append(trouble)
+
+    callers = [threading.Thread(target=call, args=[headers]) for headers in (
+        lambda: {"X-Api-Key": key}, lambda: issuer.bearer("RS256"), lambda: issuer.bearer("ES256")) * 2]
+    for caller in callers:
+        caller.start()
+    end = time.monotonic() + SECONDS / 2
+    number = 0
+    while time.monotonic() < end:
+        number += 1
+        if number % 4 == 0:
+            run_command("keys", "new", gate.folder, "--provider", "robots", "--owner", f"n{number}")
+        elif number % 4 == 1:
+            gate.write("jwks.json", issuer.jwks(algorithms + ["PS256", "EdDSA"][:number % 3]))
+        elif number % 4 == 2:
+            more = '  - address: "127.0.0.1:0"\nadmin' if number % 8 == 2 else "admin"
+            gate.write("gatehouse.yaml", gate_text.replace("admin", more, 1))
+        else:
+            (gate.folder / "access.log").rename(gate.folder / f"access.log.{number}")
+            wait_until((gate.folder / "access.log").exists, "the new log")
+        gate.metrics()
+        gate.api("status")
+        gate.api("services")
+    stopping.set()
+    for caller in callers:
+        caller.join()
+    assert troubles == []
 
 
 def test_slow_clients_do_not_disturb_quick_ones(open_gate):
