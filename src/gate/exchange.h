@@ -85,12 +85,13 @@ class Exchange {
   // forward.cc
   io::Task<Result> open_backend(const backends::EndpointState* avoid);
   io::Task<Result> connect();
+  void find_own_backends();
   io::Task<Result> wait_for_endpoints();
   io::Task<Result> send_request();
   io::Task<> upload();
   io::Task<Result> await_answer();
   Result relay_interim();
-  bool may_try_again(const base::Error& error) const;
+  bool may_try_again(const base::Error& error);
   base::Error broken_while_sending(base::Error error) const;
 
   // request_head.cc

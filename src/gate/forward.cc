@@ -38,7 +38,6 @@ io::Task<Exchange::Result> Exchange::forward() {
   if (record_.verdict != telemetry::Verdict::allow || !verdict_.allowed) {
     co_return base::gate_error(Reason::proxy_internal_error, "forwarding without an allow was prevented");
   }
-  state_ = worker_.state_of(*service_);
   if (auto built = build_request_headers(); !built) co_return built;
 
   const backends::EndpointState* failed = nullptr;
@@ -60,10 +59,11 @@ io::Task<Exchange::Result> Exchange::forward() {
 
 // Safe means that the failed attempt cannot have been acted upon and that all of the request is still at
 // hand.
-bool Exchange::may_try_again(const base::Error& error) const {
+bool Exchange::may_try_again(const base::Error& error) {
   if (error.side != base::Side::backend || record_.attempts_made >= kAttemptsMax || body_begun_) return false;
   if (!backend_.valid()) {
     // No connection came about; another endpoint may do better.
+    find_own_backends();
     return error.retry == base::Retry::safe && state_->pool.endpoints().size() > 1;
   }
   // A kept connection turned out to be closed before a byte of the answer.
@@ -76,6 +76,7 @@ io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState*
   attempt_began_ = worker_.now();
   record_.phases.enter(Phase::connect, attempt_began_);
   telemetry::Attempt& attempt = record_.add_attempt();
+  find_own_backends();
   if (!state_->pool.has_endpoints()) {
     if (auto there = co_await wait_for_endpoints(); !there) co_return there;
   }
@@ -105,20 +106,36 @@ io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState*
   co_return connected;
 }
 
+// state_ holds the backends that the exchange's own snapshot names, also where others have replaced them
+// while it waited.
+void Exchange::find_own_backends() {
+  if (state_ == nullptr || state_->generation != service_->backends_generation) {
+    state_ = worker_.state_of(*service_);
+  }
+}
+
 io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
-  io::Broadcast::Seat seat(state_->endpoints_arrived);
   base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
   while (!state_->pool.has_endpoints()) {
-    if (state_->lookup == ServiceState::Lookup::failed) {
-      co_return base::backend_error(Reason::dns_error, "the backend's name could not be resolved");
+    switch (state_->lookup) {
+      case ServiceState::Lookup::done:
+        co_return Result{};
+      case ServiceState::Lookup::failed:
+        co_return base::backend_error(Reason::dns_error, "the backend's name could not be resolved");
+      case ServiceState::Lookup::replaced:
+        co_return base::backend_error(Reason::no_healthy_endpoint,
+                                      "the service's backends were replaced while the request waited");
+      case ServiceState::Lookup::pending:
+        break;
     }
-    if (state_->lookup == ServiceState::Lookup::done) break;
+    io::Broadcast::Seat seat(state_->endpoints_arrived);
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
     if (client_.client_gone())
       co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) {
       co_return base::backend_error(Reason::dns_timeout, "the backend's name was not resolved in time");
     }
+    find_own_backends();
   }
   co_return Result{};
 }

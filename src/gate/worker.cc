@@ -114,26 +114,30 @@ std::shared_ptr<ServiceState> Worker::make_state(uint32_t slot) {
 }
 
 std::shared_ptr<ServiceState> Worker::state_of(const Service& service) {
-  std::shared_ptr<ServiceState> state;
   if (is_served(service.slot)) {
     if (service.slot >= services_.size()) services_.resize(service.slot + 1);
     auto& kept = services_[service.slot];
     if (kept == nullptr) kept = make_state(service.slot);
-    state = kept;
-  } else {
-    // An exchange that began before its service was removed: nobody after it shall find its backends.
-    state = make_state(service.slot);
-    leaving_.emplace_back(service.slot, state);
+    // Newer backends replace the old ones at once, looked up already or not: what the new rules let in was
+    // never meant for the old backends.
+    if (service.backends_generation > kept->generation) use_backends(*kept, service);
+    if (service.backends_generation == kept->generation) return kept;
   }
-  // Newer backends replace the old ones at once, looked up already or not: what the new rules let in was
-  // never meant for the old backends. An exchange of an older generation must not bring those back either.
-  if (service.backends_generation > state->generation) {
-    state->generation = service.backends_generation;
-    bool literal = service.endpoints != nullptr;
-    state->pool.set_endpoints(literal ? service.endpoints : std::make_shared<const backends::EndpointList>());
-    state->lookup = literal ? ServiceState::Lookup::done : ServiceState::Lookup::pending;
-  }
+  // An exchange that began before its service was removed or was given other backends. What its rules let in
+  // was never meant for those, and nobody after it shall find its own.
+  auto state = make_state(service.slot);
+  use_backends(*state, service);
+  if (service.endpoints == nullptr) state->lookup = ServiceState::Lookup::replaced;
+  leaving_.emplace_back(service.slot, state);
   return state;
+}
+
+void Worker::use_backends(ServiceState& state, const Service& service) {
+  state.generation = service.backends_generation;
+  bool literal = service.endpoints != nullptr;
+  state.pool.set_endpoints(literal ? service.endpoints : std::make_shared<const backends::EndpointList>());
+  state.lookup = literal ? ServiceState::Lookup::done : ServiceState::Lookup::pending;
+  state.endpoints_arrived.notify_all();  // who waits for the ones before looks again
 }
 
 void Worker::set_endpoints(ResolvedEndpoints resolved) {

@@ -34,8 +34,9 @@ struct ServiceState {
   backends::Pool pool;
   io::Broadcast endpoints_arrived;
   uint64_t generation = 0;  // Service::backends_generation of the endpoints the pool has or waits for
-  // How far the names of the service's backends have been looked up; literal addresses are `done` at once.
-  enum class Lookup : uint8_t { pending, done, failed } lookup = Lookup::pending;
+  // How far the names of the service's backends have been looked up; literal addresses are `done` at once,
+  // and names of an older generation, which nobody looks up any more, are `replaced`.
+  enum class Lookup : uint8_t { pending, done, failed, replaced } lookup = Lookup::pending;
 };
 
 // What a worker asks of the control thread. Implemented there; callable from any worker, must not block.
@@ -92,6 +93,9 @@ class Worker {
   // For exchanges.
   // --------------------------------------------------------------------------------------------
   const SnapshotPtr& snapshot() const { return snapshot_; }
+  // With the very backends that the definition names: an exchange that decided by other rules than the newest
+  // gets a state of its own. Asked again before each attempt and after each wait, since these may be
+  // replaced.
   std::shared_ptr<ServiceState> state_of(const Service& service);
   io::Loop& loop() { return parts_.loop; }
   io::Network& network() { return parts_.network; }
@@ -132,6 +136,7 @@ class Worker {
   io::Task<> finish_drain(base::Instant deadline);
   bool is_served(uint32_t slot) const;
   std::shared_ptr<ServiceState> make_state(uint32_t slot);
+  static void use_backends(ServiceState& state, const Service& service);
   void release_leaving();
 
   WorkerParts parts_;
