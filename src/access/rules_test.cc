@@ -133,8 +133,12 @@ TEST(Rules, ADenyHoldsHoweverThePathIsSpelt) {
                {"/v1/users/all:exports", true},
                {"/v1/users/all%3Aexports", true},
                {"/v1/users/all%3A", true},
-               {"/v1/users%2Fall:export", true},
+               {"/v1/users%2Fall:export", false},
+               {"/v1/users;x/all:export;y", false},
+               {"/v1/;x/me@home", false},
                {"/exact:only", true},
+               {"/exact:only;x", false},
+               {"/exact:only%2Fx", false},
                {"/exact%3Aonly", false}};
   for (const auto& c : cases) EXPECT_EQ(check(*rules, "GET", c.path, nullptr).allowed, c.allowed) << c.path;
 }

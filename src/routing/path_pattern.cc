@@ -1,6 +1,8 @@
 #include "routing/path_pattern.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 
@@ -8,6 +10,8 @@ namespace routing {
 namespace {
 
 using Problem = std::unexpected<std::string>;
+
+constexpr std::string_view kEncodedSlash = "%2F";
 
 bool is_unreserved(char c) {  // RFC 3986 §2.3
   return base::is_alpha(c) || base::is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
@@ -36,6 +40,47 @@ bool same_when_decoded(std::string_view a, std::string_view b) {
     if (take_character(a) != take_character(b)) return false;
   }
   return a.empty() && b.empty();
+}
+
+// A segment less its parameters; some backends decode before they look for the ';'.
+std::string_view without_parameters(std::string_view segment) {
+  return segment.substr(0, std::min(segment.find(';'), segment.find("%3B")));
+}
+
+// How a backend may take a path apart.
+struct Reading {
+  enum class Slash : uint8_t { plain, also_encoded } slash;
+  enum class Empty : uint8_t { kept, dropped } empty;  // segments of nothing, or of nothing but parameters
+};
+constexpr Reading kReadings[] = {{Reading::Slash::plain, Reading::Empty::kept},
+                                 {Reading::Slash::plain, Reading::Empty::dropped},
+                                 {Reading::Slash::also_encoded, Reading::Empty::kept},
+                                 {Reading::Slash::also_encoded, Reading::Empty::dropped}};
+
+// A path's segments in order, read that way. rest begins with a slash or is empty.
+std::optional<std::string_view> take_segment(std::string_view& rest, Reading reading) {
+  while (!rest.empty()) {
+    rest.remove_prefix(rest.front() == '/' ? 1 : kEncodedSlash.size());
+    size_t end = rest.find('/');
+    if (reading.slash == Reading::Slash::also_encoded) end = std::min(end, rest.find(kEncodedSlash));
+    std::string_view segment = rest.substr(0, end);
+    rest.remove_prefix(segment.size());
+    if (reading.empty == Reading::Empty::kept || !without_parameters(segment).empty()) return segment;
+  }
+  return std::nullopt;
+}
+
+bool covers_as_read(std::string_view pattern, std::string_view path, Reading reading) {
+  if (pattern == "/") return true;
+  while (auto wanted = take_segment(pattern, {reading.slash, Reading::Empty::kept})) {
+    if (*wanted == "**") return true;
+    auto segment = take_segment(path, reading);
+    if (!segment || segment->empty()) return false;
+    bool same = PathPattern::is_parameter(*wanted) || same_when_decoded(*wanted, *segment) ||
+                same_when_decoded(*wanted, without_parameters(*segment));
+    if (!same) return false;
+  }
+  return true;
 }
 
 std::string quoted(std::string_view text) { return base::json_quoted(text); }
@@ -140,17 +185,10 @@ bool PathPattern::covers(std::string_view path) const {
 
 bool PathPattern::covers_any_spelling(std::string_view path) const {
   if (covers(path)) return true;
-  bool escapes = path.find('%') != path.npos || text_.find('%') != text_.npos;
-  if (!escapes || !path.starts_with('/')) return false;
-  for (const std::string& wanted : segments_) {
-    if (path.empty()) return false;
-    path.remove_prefix(1);  // the slash
-    std::string_view segment = path.substr(0, path.find('/'));
-    if (segment.empty()) return false;
-    if (!is_parameter(wanted) && !same_when_decoded(wanted, segment)) return false;
-    path.remove_prefix(segment.size());
-  }
-  return true;
+  bool plain = path.find_first_of("%;") == path.npos && text_.find_first_of("%;") == text_.npos;
+  if (plain || !path.starts_with('/')) return false;
+  return std::ranges::any_of(kReadings,
+                             [&](Reading reading) { return covers_as_read(text_, path, reading); });
 }
 
 }  // namespace routing

@@ -56,6 +56,55 @@ TEST(PathPattern, CoversByWholeSegments) {
     EXPECT_EQ(pattern(c.pattern).covers(c.path), c.covers) << c.pattern << " on " << c.path;
 }
 
+TEST(PathPattern, ADenialCoversWhatABackendMayTakeForIt) {
+  struct {
+    const char* pattern;
+    const char* path;
+    bool covered;
+  } cases[] = {
+      {"/admin", "/admin", true},
+      {"/admin", "/admin;x", true},
+      {"/admin", "/admin;x=1/users", true},
+      {"/admin", "/admin%3Bx", true},
+      {"/admin", "/%3Badmin", false},
+      {"/admin", "/admins;x", false},
+      {"/admin", "/;x/admin", true},
+      {"/admin", "/;x/;y/admin;z", true},
+      {"/admin", "/public/admin;x", false},
+      {"/admin", "/admin%2Fx", true},
+      {"/admin", "/admin%2F", true},
+      {"/admin", "/%2Fadmin", true},
+      {"/admin", "/;x%2Fadmin", true},
+      {"/admin", "/adm%2Fin", false},
+      {"/a/b", "/a%2Fb", true},
+      {"/a/b", "/a;x%2Fb;y", true},
+      {"/a/b", "/a%2F%2Fb", true},
+      {"/a/b", "/a", false},
+      {"/a/b", "/a;/b", true},
+      {"/a%2Fb", "/a/b", true},
+      {"/a%2Fb", "/a%2Fb;x", true},
+      {"/a;v=1", "/a;v=1", true},
+      {"/a;v=1", "/a;v%3D1", true},
+      {"/a;v=1", "/a", false},
+      {"/;x", "/a", false},
+      {"/orders/{id}/secret", "/orders/7;x/secret", true},
+      {"/orders/{id}/secret", "/orders/7%2F8/secret;x", true},
+      {"/orders/{id}/secret", "/orders%2F7%2Fsecret", true},
+      {"/orders/{id}/secret", "/orders/;x/7/secret", true},
+      {"/orders/{id}/secret", "/orders/7%2F8/open", false},
+      {"/orders/**", "/orders;x", true},
+      {"/users:export", "/users%3Aexport;x", true},
+      {"/", "/;x", true},
+      {"/**", "/%2F", true},
+      {"/admin", "*", false},
+  };
+  for (const auto& c : cases) {
+    PathPattern pattern = *PathPattern::parse(c.pattern);
+    EXPECT_EQ(pattern.covers_any_spelling(c.path), c.covered) << c.pattern << " " << c.path;
+    if (!c.covered) EXPECT_FALSE(pattern.covers(c.path)) << c.pattern << " " << c.path;
+  }
+}
+
 TEST(PathPattern, KeepsItsTextAndSegments) {
   PathPattern all = pattern("/a/{id}/**");
   EXPECT_EQ(all.text(), "/a/{id}/**");
