@@ -36,9 +36,13 @@ struct WhoSpec {
   std::unique_ptr<WhoSpec> none_of;    // `not:` — all of it together must not hold
 };
 
+// `METHOD PATH`, or `grpc package.Service/Method`, which means POST /package.Service/Method.
+enum class OnForm : uint8_t { http, grpc };
+
 struct OnSpec {
   std::vector<std::string> methods;  // empty: every method
   std::string path;                  // pattern
+  OnForm form = OnForm::http;        // as written; says nothing that methods and path do not
   base::Source source;
 };
 
@@ -93,10 +97,24 @@ struct ApiKeysSpec {
   std::vector<ApiKeySpec> keys;  // what that file holds
 };
 
+enum class CertificateName : uint8_t { spiffe, dns, subject };
+enum class CertificateGroups : uint8_t { none, organizational_units };
+
+struct ClientCertSpec {
+  std::string ca_file;  // as written in gatehouse.yaml
+  std::string ca_pem;   // what that file holds: the roots that vouch for clients
+  base::Source ca_source;
+  // The first kind that a certificate has becomes the caller's subject.
+  std::vector<CertificateName> identity = {CertificateName::spiffe, CertificateName::dns,
+                                           CertificateName::subject};
+  CertificateGroups groups_from = CertificateGroups::none;  // organizational_units: the subject's OU values
+};
+
 struct ProviderSpec {
   std::string name;
   std::optional<JwtSpec> jwt;  // exactly one mechanism is set
   std::optional<ApiKeysSpec> api_keys;
+  std::optional<ClientCertSpec> client_cert;
   base::Source source;
 };
 

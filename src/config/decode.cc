@@ -97,6 +97,22 @@ std::string_view Decoder::value_file() const {
   return value_ ? std::string_view(value_->file) : std::string_view();
 }
 
+std::optional<std::string> Decoder::read_file(const Node& node, const std::string& path, size_t bytes_max) {
+  if (muted_ || !known.files) return std::nullopt;
+  // Before the reading: a change in between is then seen as one.
+  used_files_.push_back({.path = path, .identity = known.files->identify(path)});
+  auto text = known.files->read(path, bytes_max);
+  if (text && !text->empty()) return std::move(*text);
+  if (context_.missing_secrets_ignored) {
+    incomplete_ = true;
+    return std::nullopt;
+  }
+  bool relative = !path.starts_with('/') && !text && text.error() == FileError::missing;
+  error(node, fmt::format("the file `{}` {}", path, text ? "is empty" : words_of(text.error())),
+        relative ? "relative paths are taken from the gate's folder" : "");
+  return std::nullopt;
+}
+
 // --- Reports ---
 
 void Decoder::error(const Node& node, std::string message, std::string hint) {

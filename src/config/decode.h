@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -102,6 +103,15 @@ class Decoder {
   std::string described(const Node& node) const;
   // The environment's path when the node being decoded is a value written { file: PATH }; else empty.
   std::string_view value_file() const;
+  // Whether the node being decoded is a value read from outside the gate's files.
+  bool is_secret() const { return value_ && value_->secret; }
+
+  // The text of a file that the node names. Nothing when it cannot be read: that was reported, or is passed
+  // over in a check for another machine. Either way the loader watches the file.
+  std::optional<std::string> read_file(const Node& node, const std::string& path, size_t bytes_max);
+  const std::vector<FileUse>& used_files() const { return used_files_; }
+  // A check for another machine, whose files need not be here.
+  bool missing_files_ignored() const { return context_.missing_secrets_ignored; }
 
   // Names of the environment that were asked for, found or not.
   const std::set<std::string, std::less<>>& used_values() const { return used_values_; }
@@ -116,7 +126,7 @@ class Decoder {
     Substitution substitution(*this, node, name);
     if (substitution.node) kind.decode(*this, *substitution.node, out);
   }
-  // An unread secret was passed over: what was decoded lacks it.
+  // An unread secret or file was passed over: what was decoded lacks it.
   bool incomplete() const { return incomplete_; }
 
   // One step of the key path, for as long as it lives.
@@ -180,6 +190,7 @@ class Decoder {
   std::string path_;
   size_t errors_ = 0;
   std::set<std::string, std::less<>> used_values_;
+  std::vector<FileUse> used_files_;
   bool incomplete_ = false;
   // While a value of the environment is decoded: the value, its name, and the node that names it.
   const EnvironmentValue* value_ = nullptr;

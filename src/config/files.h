@@ -23,6 +23,12 @@ struct FileIdentity {
   bool operator==(const FileIdentity&) const = default;
 };
 
+// A file that a setting names, as it was when it was read; no identity: it was not there.
+struct FileUse {
+  std::string path;
+  std::optional<FileIdentity> identity;
+};
+
 enum class FileError : uint8_t { missing, dangling_link, not_a_file, denied, unreadable, too_large };
 
 // What follows "the file" in a diagnostic.

@@ -21,6 +21,15 @@ std::string list_of(const std::vector<T>& items, F text) {
 
 std::string duration(base::Duration d) { return fmt::format("{}ms", d.milliseconds()); }
 
+// Where a text came from and how much of it there is: what it says may be a secret.
+std::string file(const FileText& f) {
+  return fmt::format("{}({} bytes)", f.file.empty() ? "variable" : f.file, f.text.size());
+}
+
+std::string backend(const Address& a) {
+  return (a.scheme == Address::Scheme::https ? "https://" : "") + a.text();
+}
+
 std::string claims_text(const std::vector<auth::ClaimSpec>& claims) {
   return list_of(claims, [](const auth::ClaimSpec& c) { return c.path + "=" + list(c.values); });
 }
@@ -43,7 +52,8 @@ std::string rule(const auth::RuleSpec& r) {
   std::string out =
       fmt::format("\"{}\" {} {}", r.name, r.effect == auth::Effect::allow ? "allow" : "deny", who(r.who));
   for (const auth::OnSpec& on : r.on)
-    out += fmt::format(" on {} {}", on.methods.empty() ? "*" : list(on.methods), on.path);
+    out += fmt::format(" on {}{} {}", on.form == auth::OnForm::grpc ? "grpc " : "",
+                       on.methods.empty() ? "*" : list(on.methods), on.path);
   if (!r.from.empty()) out += " from " + list_of(r.from, base::format_network);
   if (r.observe) out += " observe";
   return out + fmt::format(" ({})", r.source.text());
@@ -84,12 +94,13 @@ class Dump {
       line(1, text);
     }
     const ForwardSettings& f = s.forward;
-    std::string text = "forward to=" + list_of(f.to, [](const Address& a) { return a.text(); });
+    std::string text = "forward to=" + list_of(f.to, backend);
     if (!f.strip_prefix.empty()) text += " strip_prefix=" + f.strip_prefix;
     if (f.host == HostSent::backend) text += " host=backend";
     if (f.connect_timeout != base::seconds(5)) text += " connect_timeout=" + duration(f.connect_timeout);
     if (f.response_timeout != base::seconds(60)) text += " response_timeout=" + duration(f.response_timeout);
     line(1, text);
+    forward_tls(f);
     for (const auth::RuleSpec& r : s.access) line(1, "rule " + rule(r));
     for (const TestSpec& t : s.tests) line(1, "test " + test(t));
     if (changes(s.headers.request) != changes({})) line(1, "request headers " + changes(s.headers.request));
@@ -100,6 +111,24 @@ class Dump {
       line(1, fmt::format("limit head={}", s.limits.head_bytes_max));
     if (s.paths.encoded_slash == PathChoice::keep) line(1, "paths encoded_slash=keep");
     if (s.paths.parameters == PathChoice::keep) line(1, "paths parameters=keep");
+    if (!s.websocket.origins.empty()) line(1, "websocket origins=" + list(s.websocket.origins));
+    if (s.websocket.idle_timeout != WebSocketSettings{}.idle_timeout)
+      line(1, "websocket idle_timeout=" + duration(s.websocket.idle_timeout));
+  }
+
+  void forward_tls(const ForwardSettings& f) {
+    std::string text;
+    if (f.protocol == BackendProtocol::http1) text += " protocol=http1";
+    if (f.protocol == BackendProtocol::http2) text += " protocol=http2";
+    if (f.client_cert == ClientCertSent::header) text += " client_cert=header";
+    if (f.proxy_protocol == ProxyProtocolSent::v1) text += " proxy_protocol=v1";
+    if (f.proxy_protocol == ProxyProtocolSent::v2) text += " proxy_protocol=v2";
+    if (f.tls.ca.written()) text += " ca=" + file(f.tls.ca);
+    if (!f.tls.name.empty()) text += " name=" + f.tls.name;
+    if (f.tls.certificate.written()) text += " certificate=" + file(f.tls.certificate);
+    if (f.tls.key.written()) text += " key=" + file(f.tls.key);
+    if (f.tls.verify == Verify::insecure) text += " verify=insecure";
+    if (!text.empty()) line(2, text.substr(1));
   }
 
   void provider(const auth::ProviderSpec& p) {
@@ -127,6 +156,7 @@ class Dump {
     for (const ListenerSettings& l : g.listeners) {
       line(0,
            "listen " + l.address.text() +
+               (l.unix_mode == 0660 ? "" : fmt::format(" mode={:04o}", l.unix_mode)) +
                (l.trusted_proxies.empty() ? ""
                                           : " trusted=" + list_of(l.trusted_proxies, base::format_network)));
     }

@@ -28,6 +28,11 @@ inline constexpr Kind<std::string> kText = {decode_text, text_schema};
 void decode_file_path(Decoder&, const Node&, std::string&);
 inline constexpr Kind<std::string> kFilePath = {decode_file_path, text_schema};
 
+// The mode of a file: "0660".
+void decode_file_mode(Decoder&, const Node&, uint32_t&);
+std::string file_mode_schema(SchemaBook&);
+inline constexpr Kind<uint32_t> kFileMode = {decode_file_mode, file_mode_schema};
+
 void decode_boolean(Decoder&, const Node&, bool&);
 std::string boolean_schema(SchemaBook&);
 inline constexpr Kind<bool> kBoolean = {decode_boolean, boolean_schema};
@@ -107,7 +112,7 @@ std::string listen_address_schema(SchemaBook&);
 inline constexpr Kind<Address> kListenAddress = {decode_listen_address, listen_address_schema};
 inline constexpr Kind<Address> kAdminAddress = {decode_admin_address, listen_address_schema};
 
-// host:port, unix:/path or http://host:port.
+// host:port, unix:/path, http://host:port or https://host:port.
 void decode_backend_address(Decoder&, const Node&, Address&);
 std::string backend_address_schema(SchemaBook&);
 inline constexpr Kind<Address> kBackendAddress = {decode_backend_address, backend_address_schema};
@@ -127,6 +132,11 @@ inline constexpr Kind<std::optional<base::IpAddress>> kIp = {decode_ip, text_sch
 void decode_host_pattern(Decoder&, const Node&, std::string&);
 std::string host_pattern_schema(SchemaBook&);
 inline constexpr Kind<std::string> kHostPattern = {decode_host_pattern, host_pattern_schema};
+
+// https://app.example.com, as browsers write it.
+void decode_origin(Decoder&, const Node&, std::string&);
+std::string origin_schema(SchemaBook&);
+inline constexpr Kind<std::string> kOrigin = {decode_origin, origin_schema};
 
 void decode_path_pattern(Decoder&, const Node&, std::string&);
 std::string path_schema(SchemaBook&);

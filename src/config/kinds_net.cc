@@ -65,6 +65,34 @@ ParsedAddress parse_host_port(std::string_view text) {
   return {{.host = base::lowercase(host), .port = static_cast<uint16_t>(*port), .unix_path = {}}, {}, {}};
 }
 
+// host:port, http://host[:port] or https://host[:port].
+ParsedAddress parse_backend_host(std::string_view text) {
+  std::string_view scheme = text.substr(0, std::min(text.find("://"), text.size()));
+  bool is_url = scheme.size() < text.size();
+  if (is_url && scheme != "http" && scheme != "https") {
+    return wrong(fmt::format("`{}` is not a scheme that backends are called with", scheme),
+                 scheme == "h2c" || scheme == "grpc"
+                     ? fmt::format("write `{}` and `protocol: http2`", text.substr(scheme.size() + 3))
+                     : "write `host:port`, `https://host:port` or `unix:/path`");
+  }
+  bool secure = scheme == "https" && is_url;
+  std::string_view rest = is_url ? text.substr(scheme.size() + 3) : text;
+  if (is_url && rest.ends_with('/')) rest.remove_suffix(1);
+  if (size_t slash = rest.find('/'); slash != rest.npos) {
+    return wrong(fmt::format("it has a path, `{}`", rest.substr(slash)),
+                 fmt::format("write only `{}host:port`", secure ? "https://" : ""));
+  }
+  bool port_left_out = is_url && (rest.ends_with(']') || rest.find(':') == rest.npos);
+  ParsedAddress parsed =
+      parse_host_port(port_left_out ? fmt::format("{}:{}", rest, secure ? 443 : 80) : std::string(rest));
+  if (!parsed.problem.empty()) return parsed;
+  if (parsed.address.host.empty())
+    return wrong("the host is missing", fmt::format("write `127.0.0.1:{}`", parsed.address.port));
+  if (parsed.address.port == 0) return wrong("`0` is not a port");
+  if (secure) parsed.address.scheme = Address::Scheme::https;
+  return parsed;
+}
+
 bool report(Decoder& decoder, const Node& node, const ParsedAddress& parsed, std::string_view noun) {
   if (parsed.problem.empty()) return false;
   decoder.error(node, fmt::format("{} is not {}: {}", decoder.quoted(node), noun, parsed.problem),
@@ -164,37 +192,13 @@ void decode_backend_address(Decoder& decoder, const Node& node, Address& out) {
   constexpr std::string_view kNoun = "the address of a backend";
   auto text = read_address(decoder, node, kNoun);
   if (!text) return;
-  std::string_view rest = *text;
-  ParsedAddress parsed;
-  if (rest.starts_with("unix:")) {
-    parsed = parse_unix(rest.substr(5));
-  } else if (rest.starts_with("https://") || rest.starts_with("h2c://")) {
-    parsed = wrong(fmt::format("`{}` is not available in this version", rest.substr(0, rest.find("://") + 3)),
-                   "backends are called with plain HTTP/1.1");
-  } else {
-    bool is_url = rest.starts_with("http://");
-    if (is_url) rest.remove_prefix(7);
-    if (is_url && rest.ends_with('/')) rest.remove_suffix(1);
-    size_t slash = rest.find('/');
-    if (slash != rest.npos) {
-      parsed = wrong(fmt::format("it has a path, `{}`", rest.substr(slash)), "write only `host:port`");
-    } else if (is_url && rest.rfind(':') == rest.npos && is_host_name(rest)) {
-      parsed.address = {.host = base::lowercase(rest), .port = 80, .unix_path = {}};
-    } else {
-      parsed = parse_host_port(rest);
-      if (parsed.problem.empty() && parsed.address.host.empty()) {
-        parsed = wrong("the host is missing", fmt::format("write `127.0.0.1:{}`", parsed.address.port));
-      } else if (parsed.problem.empty() && parsed.address.port == 0) {
-        parsed = wrong("`0` is not a port");
-      }
-    }
-  }
+  ParsedAddress parsed = text->starts_with("unix:") ? parse_unix(text->substr(5)) : parse_backend_host(*text);
   if (!report(decoder, node, parsed, kNoun)) out = std::move(parsed.address);
 }
 
 std::string backend_address_schema(SchemaBook&) {
   return text_schema_with(
-      R"("pattern":"^(unix:/.+|http://[^/]+/?|[^/]+:[0-9]+)$","examples":["127.0.0.1:9001","orders.internal:80","unix:/run/orders.sock"])");
+      R"("pattern":"^(unix:/.+|https?://[^/]+/?|[^/]+:[0-9]+)$","examples":["127.0.0.1:9001","orders.internal:80","https://orders.internal:8443","unix:/run/orders.sock"])");
 }
 
 void decode_network(Decoder& decoder, const Node& node, base::Network& out) {
@@ -270,6 +274,49 @@ void decode_host_pattern(Decoder& decoder, const Node& node, std::string& out) {
   if (wildcard && base::parse_ip(rest))
     return decoder.error(node, fmt::format("{} puts a wildcard before an address", quoted));
   out = base::lowercase(*text);
+}
+
+void decode_origin(Decoder& decoder, const Node& node, std::string& out) {
+  auto text = read_text(decoder, node, "an origin");
+  if (!text) return;
+  if (*text == "*" || *text == "null") {
+    return decoder.error(
+        node, *text == "*" ? "`*` is not an origin" : "`null` is what any sandboxed page sends",
+        *text == "*" ? "to take every origin, leave `origins` out" : "name the pages' own origins");
+  }
+  size_t end = text->find("://");
+  std::string_view rest = end == text->npos ? *text : text->substr(end + 3);
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
+  std::string scheme = end == text->npos ? "https" : base::lowercase(text->substr(0, end));
+  // parse_host_port wants a port; an origin seldom has one.
+  bool has_port = !authority.ends_with(']') && authority.find(':') != authority.npos;
+  ParsedAddress parsed = parse_host_port(has_port ? std::string(authority) : fmt::format("{}:1", authority));
+  std::string good = fmt::format("{}://{}", scheme, base::lowercase(authority));
+  if (authority.find('*') != authority.npos) {
+    return decoder.error(
+        node, fmt::format("{} is a pattern, and an origin is compared exactly", decoder.quoted(node)),
+        "list the origins one by one");
+  }
+  bool plain_scheme = is_token(scheme) && base::is_alpha(scheme[0]);
+  if (!parsed.problem.empty() || parsed.address.host.empty() || !plain_scheme) {
+    return decoder.error(node, fmt::format("{} is not an origin", decoder.quoted(node)),
+                         "write `https://app.example.com`, with a port where it has one");
+  }
+  if (end == text->npos || authority.size() != rest.size()) {
+    return decoder.error(node,
+                         fmt::format("{} is not an origin: it has {}", decoder.quoted(node),
+                                     end == text->npos ? "no scheme" : "a path"),
+                         fmt::format("did you mean `{}`?", good));
+  }
+  // As browsers write it, RFC 6454 §6.2: without the scheme's own port.
+  uint16_t usual = scheme == "https" ? 443 : scheme == "http" ? 80 : 0;
+  if (has_port && parsed.address.port == usual) good.resize(good.rfind(':'));
+  out = std::move(good);
+}
+
+std::string origin_schema(SchemaBook&) {
+  return text_schema_with(
+      R"("pattern":"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#*]+$","examples":["https://app.example.com"])");
 }
 
 std::string host_pattern_schema(SchemaBook&) {

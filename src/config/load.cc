@@ -88,7 +88,7 @@ std::set<std::string> Loader::State::changed_references(const Changes& changes) 
 
 void Loader::State::remember_references() {
   referenced.clear();
-  for (const std::string& path : gate_files) referenced.emplace(path, files.identify(path));
+  for (const FileUse& use : gate_files) referenced.emplace(use.path, use.identity);
   for (const auto& [name, value] : environment.values) {
     if (!value.file.empty()) referenced.emplace(value.file, files.identify(value.file));
   }
@@ -117,7 +117,7 @@ LoadedGate Loader::State::refresh(const Changes& given) {
   bool gate_affected = std::any_of(gate_values.begin(), gate_values.end(),
                                    [&](const auto& v) { return changed_values.contains(v); }) ||
                        std::any_of(gate_files.begin(), gate_files.end(),
-                                   [&](const auto& path) { return references.contains(path); });
+                                   [&](const FileUse& use) { return references.contains(use.path); });
   if (gate_changed || gate_affected || !gate) decode_gate_settings();
   remember_references();
 
@@ -162,6 +162,10 @@ LoadedGate Loader::State::compose() {
   add(gate_syntax);
   add(environment_diagnostics);
   for (const auto& [path, identity] : referenced) loaded.referenced_files.push_back(path);
+  for (const auto& [path, uses] : file_uses) {
+    if (!referenced.contains(path)) loaded.referenced_files.push_back(path);
+  }
+  std::ranges::sort(loaded.referenced_files);
   bool usable = gate_document.readable && environment_usable;
   bool services_known = usable && (gate || !context_is_good);
   // Without an environment every `${name}` would be reported: noise beside the one cause.

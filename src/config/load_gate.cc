@@ -57,6 +57,7 @@ void Loader::State::decode_gate_settings() {
     Decoder::At at(decoder, "defaults");
     check_defaults(decoder, *defaults);
   }
+  gate_files = decoder.used_files();
   load_key_files(*settings);
   gate_values = decoder.used_values();
   gate_incomplete = decoder.incomplete();
@@ -65,11 +66,14 @@ void Loader::State::decode_gate_settings() {
 
 void Loader::State::load_key_files(GateSettings& settings) {
   for (auth::ProviderSpec& provider : settings.providers) {
-    if (provider.jwt && !provider.jwt->jwks.file.empty()) gate_files.push_back(provider.jwt->jwks.file);
+    if (provider.jwt && !provider.jwt->jwks.file.empty()) {
+      const std::string& path = provider.jwt->jwks.file;
+      gate_files.push_back({.path = path, .identity = files.identify(path)});
+    }
     if (!provider.api_keys || provider.api_keys->file.empty()) continue;
     const std::string& path = provider.api_keys->file;
-    gate_files.push_back(path);
-    if (!files.identify(path)) {
+    gate_files.push_back({.path = path, .identity = files.identify(path)});
+    if (!gate_files.back().identity) {
       Diagnostic warning{
           .severity = Severity::warning,
           .source = provider.source,

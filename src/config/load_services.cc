@@ -29,7 +29,11 @@ void Loader::State::forget_entry(ServiceEntry& entry) {
   for (const std::string& name : entry.used_values) {
     if (--value_uses[name] == 0) value_uses.erase(name);
   }
+  for (const FileUse& use : entry.used_files) {
+    if (--file_uses[use.path] == 0) file_uses.erase(use.path);
+  }
   entry.used_values.clear();
+  entry.used_files.clear();
   entry.diagnostics.clear();
   entry.settings.reset();
   entry.incomplete = false;
@@ -56,6 +60,7 @@ void Loader::State::decode_body(const std::string& name, ServiceEntry& entry, co
                    .missing_secrets_ignored = missing == MissingSecrets::ignored},
                   entry.diagnostics);
   decoder.known.service = name;
+  decoder.known.files = &files;
   decoder.known.providers.assign(context.providers.begin(), context.providers.end());
   decoder.known.gate_rules.assign(context.gate_rules.begin(), context.gate_rules.end());
   auto settings = std::make_shared<ServiceSettings>();
@@ -73,6 +78,8 @@ void Loader::State::decode_body(const std::string& name, ServiceEntry& entry, co
                  {.document = &gate_document, .node = has_defaults ? &context.defaults : nullptr}, *settings);
   entry.used_values.assign(decoder.used_values().begin(), decoder.used_values().end());
   for (const std::string& value : entry.used_values) ++value_uses[value];
+  entry.used_files = decoder.used_files();
+  for (const FileUse& use : entry.used_files) ++file_uses[use.path];
   entry.incomplete = decoder.incomplete();
   if (!has_errors(entry.diagnostics)) entry.settings = std::move(settings);
 }
@@ -168,18 +175,30 @@ void Loader::State::list_services() {
   listed = true;
 }
 
+bool Loader::State::has_stale_file(const ServiceEntry& entry, const Changes& changes) const {
+  return std::ranges::any_of(entry.used_files, [&](const FileUse& use) {
+    return changes.has(use.path) && files.identify(use.path) != use.identity;
+  });
+}
+
 void Loader::State::refresh_services(const Changes& changes, const std::set<std::string>& changed_values) {
   ServiceContext now = make_context();
   bool context_changed = !(now == context);
   context = std::move(now);
   // First those whose surroundings changed, then those whose file did: nothing is decoded twice for good.
-  if (context_changed || !changed_values.empty()) {
+  Changes seen = changes;
+  seen.everything |= !listed;  // whatever changed while services had to wait
+  auto is_named = [&](const std::string& path) { return file_uses.contains(path); };
+  bool files_changed = seen.everything ? !file_uses.empty() : std::ranges::any_of(seen.paths, is_named);
+  bool inlined_affected = false;
+  if (context_changed || files_changed || !changed_values.empty()) {
     for (auto& [name, entry] : services) {
-      bool affected = context_changed ||
+      bool affected = context_changed || (files_changed && has_stale_file(entry, seen)) ||
                       std::any_of(entry.used_values.begin(), entry.used_values.end(),
                                   [&](const std::string& value) { return changed_values.contains(value); });
       if (!affected) continue;
       if (entry.path.empty()) {
+        inlined_affected = true;
         entry.inline_node.reset();  // listing takes the present one
         entry.settings.reset();
       } else if (files.identify(entry.path)) {
@@ -188,8 +207,8 @@ void Loader::State::refresh_services(const Changes& changes, const std::set<std:
       }
     }
   }
-  bool relist =
-      changes.everything || !listed || changes.has(kGateFile) || !changed_values.empty() || context_changed;
+  bool relist = seen.everything || changes.has(kGateFile) || !changed_values.empty() || context_changed ||
+                inlined_affected;
   if (relist) {
     list_services();
     return;

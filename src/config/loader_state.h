@@ -45,6 +45,7 @@ struct ServiceEntry {
   std::shared_ptr<const ServiceSettings> settings;  // null: broken
   Diagnostics diagnostics;
   std::vector<std::string> used_values;
+  std::vector<FileUse> used_files;
   bool incomplete = false;
 };
 
@@ -71,7 +72,7 @@ struct Loader::State {
   std::shared_ptr<const GateSettings> gate;
   Diagnostics gate_diagnostics;
   std::set<std::string, std::less<>> gate_values;
-  std::vector<std::string> gate_files;  // keys and key sets
+  std::vector<FileUse> gate_files;  // keys, key sets and certificates
   bool gate_incomplete = false;
 
   // environments
@@ -85,6 +86,7 @@ struct Loader::State {
   std::map<std::string, ServiceEntry, std::less<>> services;
   ServiceContext context;
   std::unordered_map<std::string, int> value_uses;
+  std::unordered_map<std::string, int> file_uses;
   Diagnostics listing_diagnostics;
   bool listed = false;
   bool context_is_good = false;  // the last decoding saw a good gatehouse.yaml
@@ -92,7 +94,7 @@ struct Loader::State {
   std::set<std::string> pending;
   std::set<std::string> lost_values;
 
-  // identities of files named by settings and values
+  // identities of files named by gatehouse.yaml and values; those named by services stand with them
   std::map<std::string, std::optional<FileIdentity>> referenced;
 
   struct Changes {
@@ -126,6 +128,8 @@ struct Loader::State {
   void decode_text(const std::string& name, ServiceEntry& entry, ReadText text);
   void decode_body(const std::string& name, ServiceEntry& entry, const Document& from, const Node& body);
   void forget_entry(ServiceEntry& entry);
+  // Whether a file that the service names is another than the one it was decoded with.
+  bool has_stale_file(const ServiceEntry& entry, const Changes& changes) const;
   void decode_complaining_services();
   void remember_references();
   void report_unused_values(Diagnostics& out) const;

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "config/kinds.h"
 #include "config/tables.h"
+#include "http/grpc_method.h"
 
 namespace config {
 namespace {
@@ -154,12 +155,32 @@ std::string who_schema(SchemaBook& book) {
 
 // --- On ---
 
+// grpc package.Service/Method
+void decode_grpc_on(Decoder& decoder, const Node& node, std::string_view name, OnSpec& out) {
+  auto path = http::grpc_path_pattern(name);
+  if (!path) {
+    return decoder.error(
+        node, fmt::format("{} does not name a gRPC method: {}", decoder.quoted(node), path.error()),
+        "write `grpc package.Service/Method`, or `grpc package.Service` for all of its methods");
+  }
+  out.form = auth::OnForm::grpc;
+  out.methods = {"POST"};
+  out.path = std::move(*path);
+}
+
 void decode_on(Decoder& decoder, const Node& node, OnSpec& out) {
   constexpr std::string_view kForm =
       "write `METHOD PATH`, such as `GET /orders/**`, `GET,HEAD /orders` or `* /orders`";
   out.source = decoder.source(node);
   auto text = read_text(decoder, node, "`METHOD PATH`");
   if (!text) return;
+  std::string_view word = text->substr(0, text->find(' '));
+  if (base::equals_ignoring_case(word, "grpc")) {
+    std::string_view name = base::trim(text->substr(word.size()));
+    if (word == "grpc") return decode_grpc_on(decoder, node, name, out);
+    return decoder.error(node, fmt::format("`{}` is not a method", word),
+                         fmt::format("did you mean `grpc {}`?", name));
+  }
   size_t slash = text->find('/');
   std::string_view methods = base::trim(text->substr(0, slash));
   if (slash == text->npos) {
@@ -190,7 +211,7 @@ void decode_on(Decoder& decoder, const Node& node, OnSpec& out) {
 constexpr Kind<OnSpec> kOn = {
     decode_on, [](SchemaBook&) {
       return text_schema_with(
-          R"("pattern":"^(\\*|[A-Z-]+( *, *[A-Z-]+)*) +/[^ ?#]*$","examples":["GET /orders/**","GET,HEAD /orders","* /orders"])");
+          R"("pattern":"^((\\*|[A-Z-]+( *, *[A-Z-]+)*) +/[^ ?#]*|grpc +[A-Za-z_][^ ?#{}]*)$","examples":["GET /orders/**","GET,HEAD /orders","* /orders","grpc shop.Orders/Get"])");
     }};
 
 // --- Rules ---
@@ -231,9 +252,11 @@ constexpr Field kRuleFields[] = {
     field<&RuleKeys::deny, kWho<Role::deny>>({.key = "deny",
                                               .doc = "Whom the rule keeps out, whatever other rules allow.",
                                               .example = R"({"groups":["blocked"]})"}),
-    field<&RuleKeys::on, kSome<kOn>>({.key = "on",
-                                      .doc = "`METHOD PATH`, or several; without it the whole service.",
-                                      .example = "\"GET /orders/**\""}),
+    field<&RuleKeys::on, kSome<kOn>>(
+        {.key = "on",
+         .doc = "`METHOD PATH` or `grpc package.Service/Method`, or several; without it the "
+                "whole service.",
+         .example = "\"GET /orders/**\""}),
     field<&RuleKeys::from, kSome<kNetwork>>({.key = "from",
                                              .doc = "The client's address is in any one of these networks.",
                                              .example = "[\"10.0.0.0/8\"]"}),

@@ -44,6 +44,13 @@ constexpr Kind<MatchSettings> kMatch = {[](Decoder& decoder, const Node& node, M
 
 // --- forward ---
 
+constexpr Word<BackendProtocol> kProtocolWords[] = {{"auto", BackendProtocol::automatic},
+                                                    {"http1", BackendProtocol::http1},
+                                                    {"http2", BackendProtocol::http2}};
+constexpr Word<ClientCertSent> kClientCertWords[] = {{"off", ClientCertSent::off},
+                                                     {"header", ClientCertSent::header}};
+constexpr Word<ProxyProtocolSent> kProxyProtocolWords[] = {
+    {"off", ProxyProtocolSent::off}, {"v1", ProxyProtocolSent::v1}, {"v2", ProxyProtocolSent::v2}};
 constexpr Word<HostSent> kHostWords[] = {{"preserve", HostSent::preserve}, {"backend", HostSent::backend}};
 
 void decode_prefix(Decoder& decoder, const Node& node, std::string& out) {
@@ -63,8 +70,26 @@ constexpr Kind<std::string> kPrefix = {decode_prefix, path_schema};
 constexpr Field kForwardFields[] = {
     field<&ForwardSettings::to, kSome<kBackendAddress>>(
         {.key = "to",
-         .doc = "The backend's addresses. Without it, the environment's value of the service's name.",
+         .doc = "The backend's addresses: `host:port`, `https://host:port` for TLS, or `unix:/path`. Without "
+                "it, the environment's value of the service's name.",
          .example = "\"127.0.0.1:9001\""}),
+    field<&ForwardSettings::protocol, kOneOf<kProtocolWords>>(
+        {.key = "protocol",
+         .doc =
+             "`auto`: over TLS what both sides speak, HTTP/2 first; in clear text HTTP/1.1, and HTTP/2 for "
+             "gRPC. Or always `http1` or `http2`.",
+         .fallback = "\"auto\""}),
+    field<&ForwardSettings::tls, kBackendTls>(
+        {.key = "tls", .doc = "How backends with `https://` are called.", .example = R"({"ca":"ca.pem"})"}),
+    field<&ForwardSettings::client_cert, kOneOf<kClientCertWords>>(
+        {.key = "client_cert",
+         .doc = "`header`: the client's certificate goes to the backend as `Client-Cert` (RFC 9440).",
+         .fallback = "\"off\""}),
+    field<&ForwardSettings::proxy_protocol, kOneOf<kProxyProtocolWords>>(
+        {.key = "proxy_protocol",
+         .doc = "Tells the backend the client's address with a PROXY protocol header. Each connection to it "
+                "then serves one client connection.",
+         .fallback = "\"off\""}),
     field<&ForwardSettings::strip_prefix, kPrefix>(
         {.key = "strip_prefix",
          .doc = "Removed from the beginning of the path before it is sent on.",
@@ -142,6 +167,21 @@ constexpr Field kPathFields[] = {
 };
 constexpr Record kPathRecord = {"paths", "`paths`", "Which unusual paths the service takes.", kPathFields};
 
+// --- websocket ---
+
+constexpr Field kWebSocketFields[] = {
+    field<&WebSocketSettings::origins, kSome<kOrigin>>(
+        {.key = "origins",
+         .doc = "Pages of which origins may open a WebSocket. Without it, any.",
+         .example = R"(["https://app.example.com"])"}),
+    field<&WebSocketSettings::idle_timeout, kTimeout>(
+        {.key = "idle_timeout",
+         .doc = "How long neither side may send anything, before the connection is closed.",
+         .fallback = "\"1h\""}),
+};
+constexpr Record kWebSocketRecord = {"websocket", "`websocket`", "WebSockets and other upgraded connections.",
+                                     kWebSocketFields};
+
 // --- the service ---
 
 constexpr Field kServiceFields[] = {
@@ -169,6 +209,10 @@ constexpr Field kServiceFields[] = {
         {.key = "paths",
          .doc = "Which unusual paths the service takes.",
          .example = R"({"encoded_slash":"keep"})"}),
+    field<&ServiceSettings::websocket, kRecordOf<WebSocketSettings, kWebSocketRecord>>(
+        {.key = "websocket",
+         .doc = "WebSockets: whose pages may open one, and how long it may be silent.",
+         .example = R"({"origins":["https://app.example.com"]})"}),
     field<&ServiceSettings::enabled, kBoolean>(
         {.key = "enabled", .doc = "`false` takes the service out.", .fallback = "true"}),
 };
@@ -229,6 +273,63 @@ void check_tests(Decoder& decoder, const Node& body, const ServiceSettings& serv
   }
 }
 
+// --- What keys of `forward` say together ---
+
+// Where to point at for a key of `forward`, which may stand among the defaults.
+const Node& forward_node(const Node& body, const char* key) {
+  const Node* forward = body.find("forward");
+  const Node* found = forward ? forward->find(key) : nullptr;
+  return found ? *found : body;
+}
+
+void check_schemes(Decoder& decoder, const Node& body, const ForwardSettings& forward) {
+  auto undecoded = [](const Address& address) { return address.host.empty() && address.unix_path.empty(); };
+  if (decoder.incomplete() || std::ranges::any_of(forward.to, undecoded)) return;
+  auto secure = [](const Address& address) { return address.scheme == Address::Scheme::https; };
+  size_t secured = static_cast<size_t>(std::ranges::count_if(forward.to, secure));
+  if (secured > 0 && secured < forward.to.size()) {
+    Decoder::At at(decoder, "to");
+    return decoder.error(forward_node(body, "to"), "some of the addresses are `https://` and some are not",
+                         "a service is called with TLS at all of its addresses, or at none");
+  }
+  if (secured > 0 || forward.to.empty() || !forward.tls.source.file) return;
+  // An environment may well be one without TLS. What stands here itself is a slip.
+  const Node& to = forward_node(body, "to");
+  bool written_here =
+      &to != &body && to.text.find("${") == std::string::npos &&
+      std::ranges::none_of(to.items, [](const Node& item) { return item.text.starts_with("${"); });
+  std::string message = fmt::format("the backend at `{}` is called in clear text, so `tls` means nothing",
+                                    forward.to.front().text());
+  std::string hint = forward.to.front().unix_path.empty()
+                         ? fmt::format("write `https://{}`", forward.to.front().text())
+                         : "write `https://host:port`, or remove `tls`";
+  Decoder::At at(decoder, "tls");
+  if (written_here) {
+    decoder.error(forward_node(body, "tls"), std::move(message), std::move(hint));
+  } else {
+    decoder.warning(forward_node(body, "tls"), std::move(message), std::move(hint));
+  }
+}
+
+// gRPC is HTTP/2: trailers and streams that HTTP/1.1 does not have.
+void check_grpc(Decoder& decoder, const Node& body, const ServiceSettings& service) {
+  if (service.forward.protocol != BackendProtocol::http1) return;
+  for (const auth::RuleSpec& rule : service.access) {
+    auto is_grpc = [](const auth::OnSpec& on) { return on.form == auth::OnForm::grpc; };
+    if (rule.effect == auth::Effect::deny || std::ranges::none_of(rule.on, is_grpc)) continue;
+    Decoder::At at(decoder, "protocol");
+    return decoder.error(forward_node(body, "protocol"),
+                         fmt::format("gRPC needs HTTP/2, and the rule `{}` lets gRPC calls in", rule.name),
+                         "write `protocol: auto` or `protocol: http2`");
+  }
+}
+
+void check_forward(Decoder& decoder, const Node& body, const ServiceSettings& service) {
+  Decoder::At at(decoder, "forward");
+  check_schemes(decoder, body, service.forward);
+  check_grpc(decoder, body, service);
+}
+
 void check_methods_of_strip(Decoder& decoder, const Node& body, const ServiceSettings& service) {
   if (service.forward.strip_prefix.empty()) return;
   for (const MatchSettings& match : service.matches) {
@@ -260,6 +361,7 @@ void decode_service(Decoder& decoder, const Node& body, const Defaults& defaults
   apply_defaults(decoder, body, defaults, out);
   if (out.matches.empty() && !body.find("match")) out.matches.emplace_back().source = out.source;
   find_backend(decoder, body, out);
+  check_forward(decoder, body, out);
   check_tests(decoder, body, out);
   check_methods_of_strip(decoder, body, out);
   if (out.access.empty() && out.enabled && decoder.errors() == 0) {

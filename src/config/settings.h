@@ -17,18 +17,68 @@
 
 namespace config {
 
-// host:port, :port or unix:/path.
+// host:port, :port or unix:/path; a backend's may be an URL.
 struct Address {
   std::string host;       // lower case, IPv6 without brackets; empty: every address of the machine
   uint16_t port = 0;      // 0 only for a listener: the system chooses
   std::string unix_path;  // set: host and port mean nothing
-  std::string text() const;
+  enum class Scheme : uint8_t { http, https } scheme = Scheme::http;  // of a backend; https: TLS
+  std::string text() const;                                           // without the scheme
   bool operator==(const Address&) const = default;
 };
 
+// A file that a setting names, as it was when the settings were loaded: certificates, keys, stapled answers.
+// The text, which may be a secret, never reaches a diagnostic, a log or a dump.
+struct FileText {
+  std::string file;     // as written; empty: the text was read from an environment variable
+  std::string text;     // empty: not written, or not at hand in a check for another machine
+  base::Source source;  // without a file when not written
+  bool written() const { return source.file != nullptr; }
+};
+
+// --- Listeners ---
+
+struct CertificateFiles {
+  FileText certificate;  // PEM, the leaf first
+  FileText key;          // PEM
+  FileText ocsp;         // optional; an answer to staple, DER
+  base::Source source;
+};
+
+enum class TlsVersion : uint8_t { tls_1_2, tls_1_3 };
+enum class ClientCert : uint8_t { none, optional, required };
+// For a name that no certificate holds: the first certificate, or an alert.
+enum class UnknownNames : uint8_t { first_certificate, refuse };
+
+struct TlsSettings {
+  std::vector<CertificateFiles> certificates;  // at least one; the first is the default
+  TlsVersion min_version = TlsVersion::tls_1_2;
+  ClientCert client_cert = ClientCert::none;
+  UnknownNames unknown_names = UnknownNames::first_certificate;
+  base::Source source;
+};
+
+// What a listener speaks: at least one. Over TLS ALPN chooses, HTTP/2 first; in clear text the client's first
+// bytes do.
+struct ProtocolSet {
+  bool http1 = true;
+  bool http2 = true;
+  bool operator==(const ProtocolSet&) const = default;
+};
+
+enum class ProxyProtocol : uint8_t { off, required };
+enum class Redirect : uint8_t { off, https };
+
 struct ListenerSettings {
   Address address;
+  std::optional<TlsSettings> tls;  // nothing: clear text
+  ProtocolSet protocols;
+  uint32_t unix_mode = 0660;                   // of a unix socket's file
   std::vector<base::Network> trusted_proxies;  // whose forwarded headers are believed; nobody by default
+  // required: only trusted proxies may connect, and anybody on a unix socket.
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;
+  // https: every request is sent to the first TLS listener that has a port; there is one.
+  Redirect redirect = Redirect::off;
   base::Source source;
 };
 
@@ -92,10 +142,30 @@ struct MatchSettings {
 };
 
 enum class HostSent : uint8_t { preserve, backend };
+// automatic: over TLS what ALPN agrees on; in clear text HTTP/1.1, and HTTP/2 for gRPC calls.
+enum class BackendProtocol : uint8_t { automatic, http1, http2 };
+enum class Verify : uint8_t { on, insecure };
+enum class ClientCertSent : uint8_t { off, header };  // header: Client-Cert and -Chain, RFC 9440
+// Not off: each connection to the backend serves one client connection.
+enum class ProxyProtocolSent : uint8_t { off, v1, v2 };
+
+// How backends with https:// are called.
+struct BackendTls {
+  FileText ca;           // PEM bundle; not written: the machine's own
+  std::string name;      // asked for and verified; empty: the address's host
+  FileText certificate;  // the gate's own, with its key: both or neither
+  FileText key;
+  Verify verify = Verify::on;
+  base::Source source;
+};
 
 struct ForwardSettings {
-  std::vector<Address> to;  // plain HTTP/1.1; at least one
+  std::vector<Address> to;  // at least one; all of one scheme
   base::Source to_source;
+  BackendProtocol protocol = BackendProtocol::automatic;
+  BackendTls tls;  // means nothing for clear-text addresses
+  ClientCertSent client_cert = ClientCertSent::off;
+  ProxyProtocolSent proxy_protocol = ProxyProtocolSent::off;
   std::string strip_prefix;  // begins with '/', does not end with one; empty: nothing is stripped
   HostSent host = HostSent::preserve;
   base::Duration connect_timeout = base::seconds(5);
@@ -132,6 +202,11 @@ struct PathSettings {
   PathChoice parameters = PathChoice::refuse;
 };
 
+struct WebSocketSettings {
+  std::vector<std::string> origins;  // as browsers send them: lower case, no default port; empty: any
+  base::Duration idle_timeout = base::seconds(3600);  // of both directions together
+};
+
 // Whom an access test pretends to be. Without a caller the request carries no credential.
 struct CallerSpec {
   std::string provider;
@@ -165,6 +240,7 @@ struct ServiceSettings {
   HeaderSettings headers;
   LimitSettings limits;
   PathSettings paths;
+  WebSocketSettings websocket;
   bool enabled = true;
 };
 

@@ -1,8 +1,10 @@
 // The composite kinds of a gate's files, each defined beside its field table: rules and tests in
 // rule_table.cc and test_table.cc, services in service_table.cc, gatehouse.yaml in gate_table.cc, keys.yaml
-// in keys_table.cc. The loader and the schemas use them; nobody else does.
+// in keys_table.cc; what concerns TLS in all of them in tls_table.cc. The loader and the schemas use them;
+// nobody else does.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,6 +55,25 @@ void decode_header_conditions(Decoder&, const Node&, std::vector<HeaderCondition
 std::string header_conditions_schema(SchemaBook&);
 inline constexpr Kind<std::vector<HeaderCondition>> kHeaderConditions = {decode_header_conditions,
                                                                          header_conditions_schema};
+
+// --- TLS ---
+
+// A listener's.
+void decode_tls(Decoder&, const Node&, std::optional<TlsSettings>&);
+std::string tls_schema(SchemaBook&);
+inline constexpr Kind<std::optional<TlsSettings>> kTls = {decode_tls, tls_schema};
+
+void decode_backend_tls(Decoder&, const Node&, BackendTls&);
+std::string backend_tls_schema(SchemaBook&);
+inline constexpr Kind<BackendTls> kBackendTls = {decode_backend_tls, backend_tls_schema};
+
+// A provider's.
+void decode_client_cert(Decoder&, const Node&, std::optional<auth::ClientCertSpec>&);
+std::string client_cert_schema(SchemaBook&);
+inline constexpr Kind<std::optional<auth::ClientCertSpec>> kClientCert = {decode_client_cert,
+                                                                          client_cert_schema};
+
+// --- The files ---
 
 // The service keys of gatehouse.yaml's `defaults`, with the document they stand in.
 struct Defaults {
