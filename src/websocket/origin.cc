@@ -1,0 +1,105 @@
+#include "websocket/origin.h"
+
+#include <optional>
+
+#include "base/bytes.h"
+#include "http/target.h"
+
+namespace websocket {
+namespace {
+
+constexpr std::string_view kSeparator = "://";
+
+struct Origin {
+  std::string_view scheme;
+  std::string_view host;
+  uint16_t port = 0;  // 0: none known
+};
+
+bool is_scheme(std::string_view text) {  // RFC 3986 §3.1
+  if (text.empty() || !base::is_alpha(text.front())) return false;
+  for (char c : text) {
+    if (!base::is_alpha(c) && !base::is_digit(c) && c != '+' && c != '-' && c != '.') return false;
+  }
+  return true;
+}
+
+uint16_t default_port(std::string_view scheme) {
+  if (base::equals_ignoring_case(scheme, "https") || base::equals_ignoring_case(scheme, "wss")) return 443;
+  if (base::equals_ignoring_case(scheme, "http") || base::equals_ignoring_case(scheme, "ws")) return 80;
+  return 0;
+}
+
+// A trailing dot makes another origin of a host (RFC 6454 §5 compares as written), yet parse_authority drops
+// it.
+bool has_trailing_dot(std::string_view authority) {
+  return authority.ends_with('.') || authority.find(".:") != std::string_view::npos;
+}
+
+std::optional<Origin> parse_origin(std::string_view text) {
+  const size_t end = text.find(kSeparator);
+  if (end == std::string_view::npos || !is_scheme(text.substr(0, end))) return std::nullopt;
+  Origin origin{.scheme = text.substr(0, end), .host = {}};
+  const std::string_view authority = text.substr(end + kSeparator.size());
+  const auto parsed = http::parse_authority(authority);
+  if (!parsed || has_trailing_dot(authority)) return std::nullopt;
+  origin.host = parsed->host;
+  origin.port = parsed->port != 0 ? parsed->port : default_port(origin.scheme);
+  return origin;
+}
+
+}  // namespace
+
+std::expected<OriginPattern, std::string> OriginPattern::parse(std::string_view text) {
+  const auto wrong = [](const char* why) { return std::unexpected<std::string>(why); };
+  OriginPattern pattern;
+  pattern.text_ = base::lowercase(text);
+  if (pattern.text_ == "null") return wrong("null is no origin: any sandboxed page sends it");
+  const size_t separator = pattern.text_.find(kSeparator);
+  if (separator == std::string::npos) {
+    return wrong("an origin begins with its scheme, as in https://app.example.com");
+  }
+  std::string plain = pattern.text_;
+  const size_t host_at = separator + kSeparator.size();
+  pattern.wildcard_ = std::string_view(plain).substr(host_at).starts_with("*.");
+  if (pattern.wildcard_) plain.erase(host_at, 2);
+  if (plain.find('*') != std::string::npos) {
+    return wrong("'*' stands only for whole labels at the left of the host, as in https://*.example.com");
+  }
+  if (plain.find('/', host_at) != std::string::npos)
+    return wrong("an origin has no path, nor a '/' at its end");
+  const auto origin = parse_origin(plain);
+  if (!origin)
+    return wrong("an origin is scheme://host or scheme://host:port, as in https://app.example.com");
+  pattern.scheme_ = origin->scheme;
+  pattern.host_ = origin->host;
+  pattern.port_ = origin->port;
+  return pattern;
+}
+
+bool OriginPattern::covers(std::string_view text) const {
+  const auto origin = parse_origin(text);
+  if (!origin || origin->port != port_ || !base::equals_ignoring_case(origin->scheme, scheme_)) return false;
+  if (!wildcard_) return base::equals_ignoring_case(origin->host, host_);
+  // At least one character and the dot stand in front of the name.
+  const std::string_view host = origin->host;
+  if (host.size() < host_.size() + 2) return false;
+  const size_t at = host.size() - host_.size();
+  return host[at - 1] == '.' && base::equals_ignoring_case(host.substr(at), host_);
+}
+
+OriginMatch match_origin(const http::Headers& headers, std::span<const OriginPattern> patterns) {
+  const http::Header* only = nullptr;
+  for (const http::Header& header : headers) {
+    if (!base::equals_ignoring_case(header.name, "origin")) continue;
+    if (only != nullptr) return OriginMatch::foreign;
+    only = &header;
+  }
+  if (only == nullptr) return OriginMatch::absent;
+  for (const OriginPattern& pattern : patterns) {
+    if (pattern.covers(only->value)) return OriginMatch::covered;
+  }
+  return OriginMatch::foreign;
+}
+
+}  // namespace websocket
