@@ -178,7 +178,11 @@ Exchange::Result Exchange::authorise() {
   return base::fail(denial_of(verdict_));
 }
 
-Exchange::Result Exchange::limit() { return check_announced_body(*service_, client_.head().body); }
+Exchange::Result Exchange::limit() {
+  Result within = check_announced_body(*service_, client_.head().body);
+  if (!within) enter(Phase::limit);
+  return within;
+}
 
 void Exchange::record() {
   recorded_ = true;

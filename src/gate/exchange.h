@@ -83,6 +83,7 @@ class Exchange {
   bool credential_stands_in(const http::Header& header) const;
 
   // forward.cc
+  void begin_attempt();
   io::Task<Result> open_backend(const backends::EndpointState* avoid);
   io::Task<Result> connect();
   void find_own_backends();

@@ -38,6 +38,7 @@ io::Task<Exchange::Result> Exchange::forward() {
   if (record_.verdict != telemetry::Verdict::allow || !verdict_.allowed) {
     co_return base::gate_error(Reason::proxy_internal_error, "forwarding without an allow was prevented");
   }
+  begin_attempt();
   if (auto built = build_request_headers(); !built) co_return built;
 
   const backends::EndpointState* failed = nullptr;
@@ -54,7 +55,13 @@ io::Task<Exchange::Result> Exchange::forward() {
     request_sent_ = {};
     failed = tried_[record_.attempts_made - 1].get();
     backend_ = {};
+    begin_attempt();
   }
+}
+
+void Exchange::begin_attempt() {
+  attempt_began_ = worker_.now();
+  record_.phases.enter(Phase::connect, attempt_began_);
 }
 
 // Safe means that the failed attempt cannot have been acted upon and that all of the request is still at
@@ -73,8 +80,6 @@ bool Exchange::may_try_again(const base::Error& error) {
 }
 
 io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState* avoid) {
-  attempt_began_ = worker_.now();
-  record_.phases.enter(Phase::connect, attempt_began_);
   telemetry::Attempt& attempt = record_.add_attempt();
   find_own_backends();
   if (!state_->pool.has_endpoints()) {

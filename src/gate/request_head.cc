@@ -147,6 +147,7 @@ Exchange::Result Exchange::sign_identity() {
                                                       .random = worker_.random()});
   if (!assertion) return std::unexpected(assertion.error());
   assertion_ = *assertion;
+  attempt_began_ = worker_.now();  // a signature takes as long as many a connection, and is not the backend's
   return {};
 }
 

@@ -21,8 +21,10 @@ class SimRandomSource final : public crypto::RandomSource {
  public:
   explicit SimRandomSource(uint64_t seed) : random_(seed) {}
   void fill(std::span<uint8_t> out) override {
+    if (before_fill) before_fill();
     for (uint8_t& byte : out) byte = static_cast<uint8_t>(random_.next());
   }
+  std::function<void()> before_fill;
 
  private:
   io::SimRandom random_;

@@ -19,9 +19,9 @@ enum class Phase : uint8_t {
   receive,
   route,
   authenticate,
-  authorise,
-  limit,
-  connect,
+  authorise,  // the rules alone
+  limit,      // only reached by those it refuses
+  connect,    // the head for the backend with its assertion, and a connection
   send,
   wait,
   relay,
