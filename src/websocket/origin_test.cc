@@ -41,7 +41,7 @@ TEST(OriginPattern, Covers) {
         "*"}},
       {"https://*.example.com",
        {"https://a.example.com", "https://a.b.example.com", "https://A.EXAMPLE.com:443"},
-       {"https://example.com", "https://.example.com", "https://aexample.com",
+       {"https://example.com", "https://.example.com", "https://aexample.com", "https://anexample.com",
         "https://a.example.com.evil.test", "http://a.example.com", "https://a.example.com:444",
         "https://*.example.com", "https://evil.test/.example.com", "https://evil.test#.example.com", "null"}},
       {"http://localhost:3000",
