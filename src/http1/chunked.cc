@@ -18,9 +18,6 @@ int hex_value(char c) {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-constexpr auto kFramingHeaders = http::HeaderIdSet::of(
-    http::HeaderId::content_length, http::HeaderId::transfer_encoding, http::HeaderId::host);
-
 }  // namespace
 
 base::Result<ChunkedDecoder::Step> ChunkedDecoder::decode(std::string_view input) {
@@ -125,8 +122,6 @@ const char* ChunkedDecoder::end_trailer_line() {
   }
   http::Header header;
   if (const char* fault = check_trailer_line(line, header)) return fault;
-  // RFC 9110 §6.5.1: these take no part in a trailer section, and a reader that merges them is led astray.
-  if (kFramingHeaders.test(header.id)) return "a trailer frames or routes the message";
   if (header.id != http::HeaderId::other) trailers_.resize(trailer_line_);
   trailer_line_ = static_cast<uint16_t>(trailers_.size());
   return nullptr;

@@ -19,6 +19,9 @@ constexpr uint32_t kConnectionOptionsMax = 32;
 // backend.
 constexpr HeaderIdSet kNominable = http::kHopByHopHeaders | HeaderIdSet::of(HeaderId::trailer);
 
+constexpr auto kFramingHeaders =
+    HeaderIdSet::of(HeaderId::content_length, HeaderId::transfer_encoding, HeaderId::host);
+
 // Behind the name that begins at `at`. Its second half is for the rare name with an underscore: that
 // character reads as '-' to CGI and its heirs, so such a name could pass as another (CVE-2025-64484).
 // Backends may send their own, as long as it is not a spelling of a header the gate knows.
@@ -198,6 +201,8 @@ const char* check_trailer_line(std::string_view line, Header& out) {
   FieldLines lines{
       .at = line.data(), .end = line.data() + line.size(), .side = Side::client, .headers_max = 1};
   if (const char* fault = take_line(lines, out)) return fault;
+  // RFC 9110 §6.5.1: these take no part in a trailer section, and a reader that merges them is led astray.
+  if (kFramingHeaders.test(out.id)) return "a trailer frames or routes the message";
   return lines.at == lines.end ? nullptr : "a trailer line is malformed";
 }
 

@@ -1,6 +1,6 @@
 // The field section of a head and what it says about framing and the connection; requests and responses share
-// it. Called by parse_request.cc and parse_response.cc only. Whatever two parsers could read differently
-// fails.
+// it, and so does HTTP/2, whose fields are written out as lines first. Called by the heads' parsers only.
+// Whatever two parsers could read differently fails.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ std::unexpected<base::Error> refuse_size(Side side);
 // Reads lines.at up to the blank line, which must stand at lines.end. Hop-by-hop headers come out marked.
 base::Result<FieldFacts> parse_field_lines(FieldLines lines, http::Headers& out);
 
-// line is a trailer line with its CRLF. nullptr when it is a valid field line, else why not.
+// line is a trailer line with its CRLF. nullptr when it is a valid field line that neither frames nor routes
+// the message, else why not.
 const char* check_trailer_line(std::string_view line, http::Header& out);
 
 }  // namespace http1

@@ -1,6 +1,7 @@
 // A request's head: the request line, what its fields say about framing, and whose it is (RFC 9112 §3).
 // The field section itself is field_lines.cc. Fills views only; copies and allocates nothing.
 #include "base/bytes.h"
+#include "http/request_rules.h"
 #include "http/scan.h"
 #include "http/target.h"
 #include "http1/codec.h"
@@ -15,18 +16,7 @@ using http::Method;
 using http::RequestHead;
 using http::Version;
 
-constexpr size_t kMethodMax = 32;  // the registry's longest has 17
 constexpr std::string_view kVersion = "HTTP/1.";
-
-// A method is case-sensitive (RFC 9110 §9.1), but some backends take "delete" for DELETE, which a rule about
-// DELETE would not have seen. No registered method has a small letter.
-bool is_method(std::string_view text) {
-  if (text.empty() || text.size() > kMethodMax) return false;
-  for (char c : text) {
-    if (!http::is_token_char(c) || (c >= 'a' && c <= 'z')) return false;
-  }
-  return true;
-}
 
 // "HTTP/1.0" or "HTTP/1.1" and CRLF.
 const char* take_version(const char*& at, const char* end, Version& out) {
@@ -43,7 +33,7 @@ const char* take_version(const char*& at, const char* end, Version& out) {
 const char* take_request_line(const char*& at, const char* end, RequestHead& out) {
   const char* const method_end = http::find_token_end(at, end);
   out.method_text = {at, static_cast<size_t>(method_end - at)};
-  if (!is_method(out.method_text)) return "the method is malformed";
+  if (!http::is_method(out.method_text)) return "the method is malformed";
   if (method_end == end || *method_end != ' ') return "the request line is malformed";
   out.method = http::parse_method(out.method_text);
   const char* const target = method_end + 1;
@@ -85,11 +75,6 @@ const char* check_target_form(RequestHead& out) {
   return split_absolute(out);
 }
 
-uint16_t port_of(const http::Authority& authority, std::string_view scheme) {
-  if (authority.port != 0) return authority.port;
-  return base::equals_ignoring_case(scheme, "https") ? 443 : 80;
-}
-
 // RFC 9112 §3.2: exactly one valid Host in HTTP/1.1. §3.2.2 would have the target's authority win over Host;
 // backends differ in which they believe, so the two must agree.
 const char* settle_authority(RequestHead& out) {
@@ -100,19 +85,11 @@ const char* settle_authority(RequestHead& out) {
     return http::parse_authority(out.authority) ? nullptr : "the request target's host is malformed";
   }
   if (out.headers.count(HeaderId::host) != 1) return "Host is repeated";
-  const auto by_host = http::parse_authority(host->value);
-  if (!by_host) return "Host is malformed";
   if (out.scheme.empty()) {
     out.authority = host->value;
-    return nullptr;
+    return http::parse_authority(host->value) ? nullptr : "Host is malformed";
   }
-  const auto by_target = http::parse_authority(out.authority);
-  if (!by_target) return "the request target's host is malformed";
-  if (!base::equals_ignoring_case(by_target->host, by_host->host) ||
-      port_of(*by_target, out.scheme) != port_of(*by_host, out.scheme)) {
-    return "Host and the request target disagree";
-  }
-  return nullptr;
+  return http::check_same_host(out.scheme, out.authority, host->value);
 }
 
 const char* settle_body(const FieldFacts& facts, RequestHead& out) {
@@ -127,17 +104,6 @@ const char* settle_body(const FieldFacts& facts, RequestHead& out) {
   if (out.method == Method::trace && out.body.kind != http::BodyLength::Kind::none)
     return "TRACE with a body";
   return nullptr;
-}
-
-void settle_expectation(RequestHead& out) {
-  // RFC 9110 §10.1.1: an HTTP/1.0 client cannot have meant it.
-  if (out.version == Version::http10 || !out.headers.has(HeaderId::expect)) return;
-  for (const Header& header : out.headers) {
-    if (header.id == HeaderId::expect && !base::equals_ignoring_case(header.value, "100-continue")) {
-      out.expectation_unknown = true;
-    }
-  }
-  out.expect_continue = !out.expectation_unknown && out.body.kind != http::BodyLength::Kind::none;
 }
 
 // RFC 9110 §7.8 lets a server ignore Upgrade, and what is not relayable is ignored: the header is hop-by-hop,
@@ -173,7 +139,7 @@ base::Result<> parse_request_head(std::string_view head, const http::HeadLimits&
   if (!facts) return std::unexpected(facts.error());
   if (const char* fault = settle_authority(out)) return refuse(Side::client, fault);
   if (const char* fault = settle_body(*facts, out)) return refuse(Side::client, fault);
-  settle_expectation(out);
+  http::settle_expectation(out);
   out.upgrade = is_relayable(*facts, out);
   out.keep_alive = !facts->close && (out.version == Version::http11 || facts->keep_alive);
   return {};
