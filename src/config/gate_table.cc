@@ -28,6 +28,11 @@ constexpr Field kListenerFields[] = {
         {.key = "trusted_proxies",
          .doc = "Networks of proxies in front whose forwarded headers are believed. Nobody by default.",
          .example = "[\"10.0.0.0/8\"]"}),
+    field<&ListenerSettings::unix_mode, kFileMode>(
+        {.key = "mode",
+         .doc = "Who may connect to a `unix:` address: the mode of its file, whatever the umask.",
+         .example = "\"0660\"",
+         .fallback = "\"0660\""}),
     later_field("tls", "Certificates."),
 };
 constexpr Record kListenerRecord = {"listener", "a listener", "Where clients connect.", kListenerFields};
@@ -39,7 +44,13 @@ constexpr Kind<ListenerSettings> kListener = {
             node, fmt::format("a listener is a map of keys, and this is {}", decoder.described(node)),
             fmt::format("write `listen: [{{ address: \"{}\" }}]`", node.text));
       }
+      size_t errors = decoder.errors();
       decode_record(decoder, node, kListenerRecord, &out);
+      const Node* mode = node.find("mode");
+      if (mode == nullptr || !out.address.unix_path.empty() || decoder.errors() != errors) return;
+      Decoder::At at(decoder, "mode");
+      decoder.error(*mode, "only a unix socket has a file with a mode",
+                    "remove it, or listen on `unix:/path`");
     },
     record_schema<kListenerRecord>};
 

@@ -98,6 +98,20 @@ void decode_file_path(Decoder& decoder, const Node& node, std::string& out) {
   out = *text;
 }
 
+void decode_file_mode(Decoder& decoder, const Node& node, uint32_t& out) {
+  auto text = read_text(decoder, node, "the mode of a file");
+  if (!text) return;
+  std::string_view digits = text->size() == 4 && text->starts_with('0') ? text->substr(1) : *text;
+  if (digits.size() != 3 || digits.find_first_not_of("01234567") != digits.npos) {
+    return decoder.error(node, fmt::format("{} is not the mode of a file", decoder.quoted(node)),
+                         "write three octal digits behind a 0, such as `\"0660\"`");
+  }
+  out = 0;
+  for (char digit : digits) out = out << 3 | static_cast<uint32_t>(digit - '0');
+}
+
+std::string file_mode_schema(SchemaBook&) { return text_schema_with(R"("pattern":"^0?[0-7]{3}$")"); }
+
 void decode_boolean(Decoder& decoder, const Node& node, bool& out) {
   std::string word = base::lowercase(node.text);
   bool is_boolean = node.kind == Node::Kind::scalar && (word == "true" || word == "false");

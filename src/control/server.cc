@@ -280,15 +280,20 @@ void Server::apply_listeners(const config::GateSettings& gate, config::Diagnosti
     return !wanted;
   });
   for (const config::ListenerSettings& settings : gate.listeners) {
-    bool open = std::ranges::any_of(
-        listeners_, [&](const ListenerEntry& entry) { return entry.configured == settings.address.text(); });
-    if (!open) add_listener(settings, diagnostics);
+    auto open = std::ranges::find(listeners_, settings.address.text(), &ListenerEntry::configured);
+    if (open == listeners_.end()) {
+      add_listener(settings, diagnostics);
+    } else if (!open->unix_path.empty() && open->unix_mode != settings.unix_mode) {
+      std::string problem = io::set_unix_mode(open->unix_path, settings.unix_mode);
+      if (problem.empty()) open->unix_mode = settings.unix_mode;
+      if (!problem.empty()) diagnostics.push_back(problem_at(settings.source, "listen", problem));
+    }
   }
 }
 
 bool Server::add_listener(const config::ListenerSettings& settings, config::Diagnostics& diagnostics) {
-  auto sockets =
-      io::open_listening_sockets(to_io_address(settings.address), static_cast<int>(workers_.size()));
+  auto sockets = io::open_listening_sockets(to_io_address(settings.address),
+                                            static_cast<int>(workers_.size()), settings.unix_mode);
   if (!sockets) {
     diagnostics.push_back(problem_at(settings.source, "listen", sockets.error()));
     return false;
@@ -296,7 +301,8 @@ bool Server::add_listener(const config::ListenerSettings& settings, config::Diag
   ListenerEntry entry{.number = next_listener_++,
                       .configured = settings.address.text(),
                       .bound = io::format_address(io::socket_address(sockets->front())),
-                      .unix_path = settings.address.unix_path};
+                      .unix_path = settings.address.unix_path,
+                      .unix_mode = settings.unix_mode};
   for (size_t i = 0; i < workers_.size(); ++i) {
     workers_[i]->post([thread = workers_[i].get(), number = entry.number, fd = (*sockets)[i]] {
       if (auto listener = io::make_listener(thread->loop(), fd))

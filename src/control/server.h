@@ -55,6 +55,7 @@ class Server final : private gate::ControlPlane,
     std::string configured;  // ":8080"
     std::string bound;       // "0.0.0.0:8080", with the port the system chose
     std::string unix_path;
+    uint32_t unix_mode = 0;
   };
   struct Generation {
     uint64_t number = 0;

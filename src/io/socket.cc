@@ -167,6 +167,18 @@ void set_listening_options(int fd, int family, SharePort share) {
   }
 }
 
+// Who may connect is the file's mode (unix(7)), which a umask only narrows. Links are not followed: the
+// folder may be somebody else's too.
+bool give_mode(const char* path, uint32_t mode) {
+  struct stat status{};
+  if (fstatat(AT_FDCWD, path, &status, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (!S_ISSOCK(status.st_mode)) {
+    errno = ENOTSOCK;
+    return false;
+  }
+  return (status.st_mode & 07777) == mode || fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 // A unix socket's file outlives its listener. It is taken over only when nobody answers on it any more.
 bool remove_stale_unix_socket(const sockaddr_storage& address, uint32_t length) {
   const char* path = reinterpret_cast<const sockaddr_un&>(address).sun_path;
@@ -210,7 +222,13 @@ std::unique_ptr<Stream> SocketNetwork::connect(const Address& to, int& error) {
   return stream;
 }
 
-std::expected<std::vector<int>, std::string> open_listening_sockets(const Address& address, int count) {
+std::string set_unix_mode(const std::string& path, uint32_t mode) {
+  if (give_mode(path.c_str(), mode)) return {};
+  return "cannot set the mode of unix:" + path + ": " + std::strerror(errno);
+}
+
+std::expected<std::vector<int>, std::string> open_listening_sockets(const Address& address, int count,
+                                                                    uint32_t unix_mode) {
   sockaddr_storage local{};
   uint32_t length = to_sockaddr(address, local);
   std::vector<int> sockets;
@@ -223,7 +241,11 @@ std::expected<std::vector<int>, std::string> open_listening_sockets(const Addres
     int fd = ::socket(local.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return false;
     sockets.push_back(fd);
-    if (local.ss_family != AF_UNIX) set_listening_options(fd, local.ss_family, share);
+    if (local.ss_family != AF_UNIX) {
+      set_listening_options(fd, local.ss_family, share);
+    } else if (fchmod(fd, unix_mode) != 0) {  // bind() gives the file the descriptor's mode
+      return false;
+    }
     return bind(fd, reinterpret_cast<sockaddr*>(&local), length) == 0;
   };
 
@@ -236,6 +258,7 @@ std::expected<std::vector<int>, std::string> open_listening_sockets(const Addres
       }
       if (bind(sockets[0], reinterpret_cast<sockaddr*>(&local), length) != 0) return failure();
     }
+    if (!give_mode(address.path.c_str(), unix_mode)) return failure();
     if (listen(sockets[0], kBacklog) != 0) return failure();
     while (std::ssize(sockets) < count) {
       int fd = fcntl(sockets[0], F_DUPFD_CLOEXEC, 0);

@@ -1,6 +1,7 @@
 // Streams and listeners on kernel sockets.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <string>
@@ -21,8 +22,13 @@ class SocketNetwork final : public Network {
 
 // count listening sockets for one address, not yet in any loop: one a worker. TCP sockets share the address
 // by SO_REUSEPORT and the kernel spreads connections over them; it is first made sure that no other process
-// listens there. A unix socket is one socket under several descriptors. The error is a sentence for the user.
-std::expected<std::vector<int>, std::string> open_listening_sockets(const Address& address, int count);
+// listens there. A unix socket is one socket under several descriptors, and its file has the mode whatever
+// the umask says, at no moment a wider one. The error is a sentence for the user.
+inline constexpr uint32_t kUnixModeDefault = 0660;
+std::expected<std::vector<int>, std::string> open_listening_sockets(const Address& address, int count,
+                                                                    uint32_t unix_mode = kUnixModeDefault);
+// For a unix socket that is listened on already. Empty, or a sentence for the user.
+std::string set_unix_mode(const std::string& path, uint32_t mode);
 Address socket_address(int fd);
 
 // Takes fd over. nullptr when it cannot be registered.

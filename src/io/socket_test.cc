@@ -1,6 +1,8 @@
 #include "io/socket.h"
 
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -221,6 +223,37 @@ TEST_F(Listening, AStaleUnixSocketIsTakenOverALiveOneIsNot) {
   auto second = open_listening_sockets(unix_address(), 1);
   ASSERT_TRUE(second) << second.error();
   for (int fd : *second) close(fd);
+}
+
+// With nothing masked the file has its mode from the start: no change of it is seen. What a mask takes away
+// is given back by the one change there is.
+TEST_F(Listening, AUnixSocketHasItsModeAndNeverAWiderOne) {
+  const struct {
+    mode_t mask;
+    uint32_t mode;
+    bool changed;
+  } cases[] = {{0, 0660, false}, {0, 0600, false}, {022, 0660, true}, {077, 0666, true}, {022, 0600, false}};
+  for (const auto& c : cases) {
+    int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    inotify_add_watch(watch, directory.c_str(), IN_ATTRIB);
+    mode_t mask = umask(c.mask);
+    auto sockets = open_listening_sockets(unix_address(), 1, c.mode);
+    umask(mask);
+    ASSERT_TRUE(sockets) << sockets.error();
+    char event[4096];
+    EXPECT_EQ(read(watch, event, sizeof event) > 0, c.changed) << c.mode;
+    close(watch);
+    struct stat status{};
+    ASSERT_EQ(stat(unix_address().path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, c.mode);
+    EXPECT_EQ(set_unix_mode(unix_address().path, 0640), "");
+    ASSERT_EQ(stat(unix_address().path.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 07777, 0640u);
+    close(sockets->front());
+    unlink(unix_address().path.c_str());
+  }
+  EXPECT_EQ(set_unix_mode(unix_address().path, 0640),
+            "cannot set the mode of unix:" + unix_address().path + ": No such file or directory");
 }
 
 TEST_F(Listening, WhatIsNoSocketIsLeftAlone) {

@@ -281,4 +281,8 @@ def test_unix_socket_listener(make_gate, backend, tmp_path):
         client.connect(str(path))
         client.sendall(wire.head("GET", "/"))
         assert client.recv(100).startswith(b"HTTP/1.1 200")
+    assert path.stat().st_mode & 0o7777 == 0o660
+    gate_file = gate.folder / "gatehouse.yaml"
+    gate_file.write_text(gate_file.read_text().replace(f'"unix:{path}"', f'"unix:{path}"\n    mode: "0606"'))
+    wait_until(lambda: path.stat().st_mode & 0o7777 == 0o606, "the new mode")
     gate.balance()
