@@ -66,35 +66,49 @@ constexpr Record kAdminRecord = {"admin", "`admin`", "The listener for those who
 
 // --- log ---
 
-constexpr Field kAccessFileFields[] = {
-    field<&AccessLogSettings::file, kFilePath>({.key = "file",
-                                                .doc = "The file to append to.",
-                                                .need = Need::required,
-                                                .example = "\"access.log\""}),
+using AccessForm = AccessLogSettings::Form;
+constexpr Word<AccessForm> kAccessForms[] = {{"json", AccessForm::json}, {"text", AccessForm::text}};
+constexpr Field kAccessLogFields[] = {
+    field<&AccessLogSettings::file, kFilePath>(
+        {.key = "file", .doc = "The file to append to, as JSON lines.", .example = "\"access.log\""}),
+    field<&AccessLogSettings::form, kOneOf<kAccessForms>>(
+        {.key = "stdout",
+         .doc = "Standard output, as JSON lines or as short lines for people, whether a terminal or not.",
+         .example = "\"json\""}),
 };
-constexpr Record kAccessFileRecord = {"access_log_file", "an access log",
-                                      "Access records appended to a file.", kAccessFileFields};
+constexpr Record kAccessLogRecord = {"access_log", "an access log",
+                                     "Where access records go: exactly one of the keys.", kAccessLogFields};
 
 constexpr Kind<AccessLogSettings> kAccessLog = {
     [](Decoder& decoder, const Node& node, AccessLogSettings& out) {
       if (node.kind == Node::Kind::map) {
-        out.to = AccessLogSettings::To::file;
-        return decode_record(decoder, node, kAccessFileRecord, &out);
+        out.to = node.find("file") ? AccessLogSettings::To::file : AccessLogSettings::To::standard_output;
+        size_t errors = decoder.errors();
+        decode_record(decoder, node, kAccessLogRecord, &out);
+        if (decoder.errors() == errors && node.items.size() != 2)
+          decoder.error(node, "access records go to exactly one place", "write one of `file` and `stdout`");
+        return;
       }
       if (node.kind == Node::Kind::scalar && (node.text == "stdout" || node.text == "off")) {
         out.to = node.text == "off" ? AccessLogSettings::To::off : AccessLogSettings::To::standard_output;
         return;
       }
+      std::string hint;
+      if (node.kind == Node::Kind::scalar && (node.text == "json" || node.text == "text")) {
+        hint = fmt::format("did you mean `{{ stdout: {} }}`?", node.text);
+      } else if (node.kind == Node::Kind::scalar && node.text.find_first_of("./") != node.text.npos) {
+        hint = fmt::format("did you mean `{{ file: {} }}`?", node.text);
+      }
       decoder.error(node,
-                    fmt::format("must be `stdout`, `off` or `{{ file: PATH }}`, and this is {}",
+                    fmt::format("must be `stdout`, `off`, `{{ stdout: json }}` or `{{ file: PATH }}`, and "
+                                "this is {}",
                                 decoder.described(node)),
-                    node.kind == Node::Kind::scalar && node.text.find_first_of("./") != node.text.npos
-                        ? fmt::format("did you mean `{{ file: {} }}`?", node.text)
-                        : "");
+                    hint);
     },
     [](SchemaBook& book) {
-      return fmt::format(R"({{"anyOf":[{{"enum":["stdout","off"]}},{}]}})",
-                         book.reference(kAccessFileRecord));
+      return fmt::format(
+          R"({{"anyOf":[{{"enum":["stdout","off"]}},{{"allOf":[{},{{"minProperties":1,"maxProperties":1}}]}}]}})",
+          book.reference(kAccessLogRecord));
     }};
 
 constexpr Word<LogLevel> kLevels[] = {{"debug", LogLevel::debug},
@@ -102,10 +116,11 @@ constexpr Word<LogLevel> kLevels[] = {{"debug", LogLevel::debug},
                                       {"warning", LogLevel::warning},
                                       {"error", LogLevel::error}};
 constexpr Field kLogFields[] = {
-    field<&LogSettings::access, kAccessLog>({.key = "access",
-                                             .doc = "Where access records go, as JSON lines.",
-                                             .example = R"({"file":"access.log"})",
-                                             .fallback = "\"stdout\""}),
+    field<&LogSettings::access, kAccessLog>(
+        {.key = "access",
+         .doc = "Where access records go: as JSON lines, but to a terminal as short lines for people.",
+         .example = R"({"file":"access.log"})",
+         .fallback = "\"stdout\""}),
     field<&LogSettings::level, kOneOf<kLevels>>({.key = "level",
                                                  .doc = "From which level the gate's own messages are shown.",
                                                  .fallback = "\"info\""}),

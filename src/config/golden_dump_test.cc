@@ -164,6 +164,8 @@ class Dump {
     if (g.workers != 0) line(0, fmt::format("workers {}", g.workers));
     if (g.log.access.to == AccessLogSettings::To::file) line(0, "access log " + g.log.access.file);
     if (g.log.access.to == AccessLogSettings::To::off) line(0, "access log off");
+    if (g.log.access.form == AccessLogSettings::Form::json) line(0, "access log as json");
+    if (g.log.access.form == AccessLogSettings::Form::text) line(0, "access log as text");
     if (g.log.level != LogLevel::info) line(0, fmt::format("log level {}", static_cast<int>(g.log.level)));
     for (const auth::ProviderSpec& p : g.providers) provider(p);
     if (!g.identity.issuer.empty() || !g.identity.key_file.empty() || !g.identity.headers.empty()) {

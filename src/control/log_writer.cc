@@ -70,8 +70,8 @@ void LogWriter::wake() {
   [[maybe_unused]] ssize_t written = write(wake_fd_, &one, sizeof one);
 }
 
-std::string LogWriter::write_to(const std::string& path) {
-  Target target{.path = path, .fd = 1};
+std::string LogWriter::write_to(const std::string& path, LogForm form) {
+  Target target{.path = path, .fd = 1, .form = form};
   if (!path.empty()) {
     target.fd = open_for_append(path);
     if (target.fd < 0) return "cannot open " + path + ": " + std::strerror(errno);
@@ -133,11 +133,18 @@ bool LogWriter::write_waiting() {
   for (telemetry::LogRing* ring : rings_) {
     std::span<const char> lines = ring->peek();
     if (lines.empty()) continue;
-    write_all(lines);
+    write_lines(lines);
     ring->release(lines.size());
     any = true;
   }
   return any;
+}
+
+void LogWriter::write_lines(std::span<const char> lines) {
+  if (target_.form == LogForm::json) return write_all(lines);
+  text_.clear();
+  append_access_text({lines.data(), lines.size()}, target_.form, text_);
+  write_all(text_);
 }
 
 void LogWriter::write_all(std::span<const char> bytes) {

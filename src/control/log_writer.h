@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "control/access_text.h"
 #include "telemetry/log_ring.h"
 
 namespace control {
@@ -33,7 +34,7 @@ class LogWriter {
   // Any thread. Lines wait.
   void wake();
   // Control thread. Empty: standard output. The answer is empty, or why the file cannot be written.
-  std::string write_to(const std::string& path);
+  std::string write_to(const std::string& path, LogForm form = LogForm::json);
   // Bytes that could not be written to a full or failing disk, whole lines.
   uint64_t bytes_lost() const { return bytes_lost_.load(std::memory_order_relaxed); }
 
@@ -41,9 +42,11 @@ class LogWriter {
   struct Target {
     std::string path;  // empty: standard output
     int fd = -1;
+    LogForm form = LogForm::json;
   };
   void run();
   bool write_waiting();
+  void write_lines(std::span<const char> lines);
   void write_all(std::span<const char> bytes);
   void take_next_target();
   void follow_rename();
@@ -57,6 +60,7 @@ class LogWriter {
   std::mutex mutex_;
   std::optional<Target> next_;  // guarded by mutex_
   Target target_{.path = {}, .fd = 1};
+  std::string text_;  // being written
   int64_t looked_at_ns_ = 0;
   std::thread thread_;
 };

@@ -52,6 +52,16 @@ TEST_F(LogWriterTest, WhatWaitsIsWrittenBeforeItEnds) {
   EXPECT_EQ(writer.bytes_lost(), 0u);
 }
 
+TEST_F(LogWriterTest, APersonIsGivenText) {
+  LogWriter writer;
+  writer.add_ring(ring_);
+  ASSERT_EQ(writer.write_to(path_, LogForm::text), "");
+  writer.start();
+  ring_.append("{\"method\":\"GET\",\"path\":\"/a\",\"status\":200}\n");
+  writer.stop();
+  EXPECT_EQ(text_of(path_), "  200  GET /a\n");
+}
+
 TEST_F(LogWriterTest, AReaderThatDoesNotReadDoesNotKeepTheProcess) {
   int reader = make_pipe();
   LogWriter writer;

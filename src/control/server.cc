@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <latch>
@@ -56,6 +57,19 @@ io::Address to_io_address(const config::Address& address) {
     out.ip.v6 = true;  // "::" takes IPv4 as well
   }
   return out;
+}
+
+// Lines of JSON, unless a person looks on or wants the other form.
+LogForm log_form(const config::AccessLogSettings& settings) {
+  using Form = config::AccessLogSettings::Form;
+  bool terminal = isatty(STDOUT_FILENO) == 1;
+  if (settings.to != config::AccessLogSettings::To::standard_output || settings.form == Form::json ||
+      (settings.form == Form::chosen_by_terminal && !terminal)) {
+    return LogForm::json;
+  }
+  const char* no_colour = std::getenv("NO_COLOR");
+  bool coloured = terminal && (no_colour == nullptr || *no_colour == '\0');
+  return coloured ? LogForm::coloured_text : LogForm::text;
 }
 
 bool is_local(const io::Address& address) {
@@ -374,13 +388,15 @@ void Server::apply_log(const config::GateSettings& gate, config::Diagnostics& di
   }
   bool on = gate.log.access.to != To::off;
   std::string path = gate.log.access.to == To::file ? files_.absolute(gate.log.access.file) : std::string{};
-  if (on && (!log_on_ || path != log_path_)) {
-    if (std::string problem = log_.write_to(path); !problem.empty()) {
+  LogForm form = log_form(gate.log.access);
+  if (on && (!log_on_ || path != log_path_ || form != log_form_)) {
+    if (std::string problem = log_.write_to(path, form); !problem.empty()) {
       diagnostics.push_back(problem_at({}, "log.access.file", problem));
       return;
     }
   }
   log_path_ = path;
+  log_form_ = form;
   if (on == log_on_) return;
   log_on_ = on;
   post_to_workers(

@@ -130,6 +130,7 @@ class Server final : private gate::ControlPlane,
   std::string admin_configured_;
   std::string admin_bound_;
   std::string log_path_;
+  LogForm log_form_ = LogForm::json;
   bool log_on_ = false;
   std::unique_ptr<io::Resolver> resolver_;
   Fetcher fetcher_;

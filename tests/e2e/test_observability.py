@@ -4,6 +4,7 @@ itself, which all name the same reason."""
 import datetime
 import json
 import os
+import pathlib
 import re
 
 import pytest
@@ -165,3 +166,31 @@ def test_a_log_reader_that_leaves_takes_nobody_with_it(make_gate, backend):
         assert gate.get("/").status == 200
     gate.admin("/metrics")
     gate.stop()
+
+
+@pytest.mark.parametrize("access, environ, form", [
+    ("stdout", {"NO_COLOR": ""}, "coloured"),
+    ("stdout", {"NO_COLOR": "1"}, "text"),
+    ("{ stdout: json }", {}, "json"),
+])
+def test_a_person_at_a_terminal_is_given_short_lines(make_gate, backend, access, environ, form):
+    gate = make_gate({"gatehouse.yaml": GATE_FILE.replace("{ file: access.log }", access),
+                      "services/hello.yaml": OPEN_SERVICE}, [backend], local={"hello": f'["{backend.address}"]'},
+                     start=False, balance=False, environ=environ)
+    ours, theirs = os.openpty()
+    gate.stdout = pathlib.Path(os.ttyname(theirs))
+    gate.start()
+    answer = gate.get("/some/path")
+    gate.stop()
+    os.close(theirs)
+    lines = b""
+    while b"\n" not in lines:
+        lines += os.read(ours, 4096)
+    os.close(ours)
+    line = lines.decode().rstrip("\r\n")
+    if form == "json":
+        assert json.loads(line)["id"] == answer.header("X-Request-Id")
+        return
+    status = "\x1b[32m200\x1b[0m" if form == "coloured" else "200"
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{3}  " + re.escape(status) +
+                        r'  GET gate\.test/some/path  hello  "open"  \d+(\.\d+)? ms', line), line
