@@ -261,6 +261,10 @@ std::string_view report_unknown_key(Decoder& decoder, const Node& key, const Rec
     if (field.text.need != Need::later) known.push_back(field.text.key);
   }
   std::string_view nearest = base::nearest_word(key.text, known);
+  for (std::string_view word : known) {  // "cert" for "certificate": the shortest that begins so
+    bool shortened = key.text.size() >= 3 && word.starts_with(key.text);
+    if (shortened && (!nearest.starts_with(key.text) || word.size() < nearest.size())) nearest = word;
+  }
   std::string hint;
   if (!nearest.empty()) {
     hint = fmt::format("did you mean `{}`?", nearest);

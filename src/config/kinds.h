@@ -133,7 +133,7 @@ void decode_host_pattern(Decoder&, const Node&, std::string&);
 std::string host_pattern_schema(SchemaBook&);
 inline constexpr Kind<std::string> kHostPattern = {decode_host_pattern, host_pattern_schema};
 
-// https://app.example.com, as browsers write it.
+// https://app.example.com or https://*.example.com.
 void decode_origin(Decoder&, const Node&, std::string&);
 std::string origin_schema(SchemaBook&);
 inline constexpr Kind<std::string> kOrigin = {decode_origin, origin_schema};

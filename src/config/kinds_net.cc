@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "config/kinds.h"
 #include "routing/path_pattern.h"
+#include "websocket/origin.h"
 
 namespace config {
 namespace {
@@ -279,44 +280,26 @@ void decode_host_pattern(Decoder& decoder, const Node& node, std::string& out) {
 void decode_origin(Decoder& decoder, const Node& node, std::string& out) {
   auto text = read_text(decoder, node, "an origin");
   if (!text) return;
-  if (*text == "*" || *text == "null") {
-    return decoder.error(
-        node, *text == "*" ? "`*` is not an origin" : "`null` is what any sandboxed page sends",
-        *text == "*" ? "to take every origin, leave `origins` out" : "name the pages' own origins");
+  if (*text == "*")
+    return decoder.error(node, "`*` is not an origin", "to take every origin, leave `origins` out");
+  auto pattern = websocket::OriginPattern::parse(*text);
+  if (pattern) {
+    out = pattern->text();
+    return;
   }
-  size_t end = text->find("://");
-  std::string_view rest = end == text->npos ? *text : text->substr(end + 3);
-  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-  std::string scheme = end == text->npos ? "https" : base::lowercase(text->substr(0, end));
-  // parse_host_port wants a port; an origin seldom has one.
-  bool has_port = !authority.ends_with(']') && authority.find(':') != authority.npos;
-  ParsedAddress parsed = parse_host_port(has_port ? std::string(authority) : fmt::format("{}:1", authority));
-  std::string good = fmt::format("{}://{}", scheme, base::lowercase(authority));
-  if (authority.find('*') != authority.npos) {
-    return decoder.error(
-        node, fmt::format("{} is a pattern, and an origin is compared exactly", decoder.quoted(node)),
-        "list the origins one by one");
-  }
-  bool plain_scheme = is_token(scheme) && base::is_alpha(scheme[0]);
-  if (!parsed.problem.empty() || parsed.address.host.empty() || !plain_scheme) {
-    return decoder.error(node, fmt::format("{} is not an origin", decoder.quoted(node)),
-                         "write `https://app.example.com`, with a port where it has one");
-  }
-  if (end == text->npos || authority.size() != rest.size()) {
-    return decoder.error(node,
-                         fmt::format("{} is not an origin: it has {}", decoder.quoted(node),
-                                     end == text->npos ? "no scheme" : "a path"),
-                         fmt::format("did you mean `{}`?", good));
-  }
-  // As browsers write it, RFC 6454 §6.2: without the scheme's own port.
-  uint16_t usual = scheme == "https" ? 443 : scheme == "http" ? 80 : 0;
-  if (has_port && parsed.address.port == usual) good.resize(good.rfind(':'));
-  out = std::move(good);
+  // The commonest slips: no scheme, and an URL as the browser shows it.
+  std::string meant(*text);
+  if (meant.find("://") == meant.npos) meant.insert(0, "https://");
+  if (meant.ends_with('/')) meant.pop_back();
+  bool near =
+      meant != *text && !base::equals_ignoring_case(*text, "null") && websocket::OriginPattern::parse(meant);
+  decoder.error(node, fmt::format("{} is not an origin: {}", decoder.quoted(node), pattern.error()),
+                near ? fmt::format("did you mean `{}`?", meant) : "");
 }
 
 std::string origin_schema(SchemaBook&) {
   return text_schema_with(
-      R"("pattern":"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#*]+$","examples":["https://app.example.com"])");
+      R"("pattern":"^[A-Za-z][A-Za-z0-9+.-]*://[^/?#]+$","examples":["https://app.example.com","https://*.example.com"])");
 }
 
 std::string host_pattern_schema(SchemaBook&) {

@@ -172,7 +172,8 @@ constexpr Record kPathRecord = {"paths", "`paths`", "Which unusual paths the ser
 constexpr Field kWebSocketFields[] = {
     field<&WebSocketSettings::origins, kSome<kOrigin>>(
         {.key = "origins",
-         .doc = "Pages of which origins may open a WebSocket. Without it, any.",
+         .doc = "Pages of which origins may open a WebSocket; `https://*.example.com` is every host below. "
+                "Without it, any.",
          .example = R"(["https://app.example.com"])"}),
     field<&WebSocketSettings::idle_timeout, kTimeout>(
         {.key = "idle_timeout",

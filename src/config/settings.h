@@ -88,8 +88,6 @@ struct AdminSettings {
 
 struct AccessLogSettings {
   enum class To : uint8_t { standard_output, file, off } to = To::standard_output;
-  // Of standard output; a file is always JSON.
-  enum class Form : uint8_t { chosen_by_terminal, json, text } form = Form::chosen_by_terminal;
   std::string file;  // as written; relative paths are taken from the gate's folder
 };
 
@@ -205,7 +203,7 @@ struct PathSettings {
 };
 
 struct WebSocketSettings {
-  std::vector<std::string> origins;  // as browsers send them: lower case, no default port; empty: any
+  std::vector<std::string> origins;                   // websocket::OriginPattern, lower case; empty: any
   base::Duration idle_timeout = base::seconds(3600);  // of both directions together
 };
 
