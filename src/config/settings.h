@@ -88,6 +88,8 @@ struct AdminSettings {
 
 struct AccessLogSettings {
   enum class To : uint8_t { standard_output, file, off } to = To::standard_output;
+  // Of standard output; a file is always JSON.
+  enum class Form : uint8_t { chosen_by_terminal, json, text } form = Form::chosen_by_terminal;
   std::string file;  // as written; relative paths are taken from the gate's folder
 };
 
