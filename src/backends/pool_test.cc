@@ -22,7 +22,8 @@ struct PoolTest : testing::Test {
   PoolLimits limits;
   std::vector<std::unique_ptr<io::Listener>> listeners;
   std::vector<std::unique_ptr<io::Stream>> accepted;
-  std::unique_ptr<Pool> pool = std::make_unique<Pool>(limits, metrics, 0);
+  std::unique_ptr<Pool> pool =
+      std::make_unique<Pool>(limits, PoolParts{.loop = world.loop, .metrics = metrics, .service = 0});
 
   void SetUp() override {
     for (uint8_t number : {1, 2, 3}) listeners.push_back(world.network.listen(io::sim_address(number, 9000)));
@@ -35,7 +36,7 @@ struct PoolTest : testing::Test {
       io::Address peer;
       while (auto server = listener->accept(peer, error)) accepted.push_back(std::move(server));
     }
-    Lease lease = pool->claim(state, world.loop.now(), Pool::Idle::leave);
+    Lease lease = pool->claim(state);
     lease.adopt(std::move(stream), world.loop.now());
     return lease;
   }
@@ -67,7 +68,7 @@ struct PoolTest : testing::Test {
 TEST_F(PoolTest, TheFreerOfTwo) {
   pool->set_endpoints(list({endpoint(1), endpoint(2)}));
   auto first = pool->endpoints()[0];
-  Lease busy = pool->claim(first, world.loop.now(), Pool::Idle::leave);  // counts before it is connected
+  Lease busy = pool->claim(first);  // counts before it is connected
   for (uint64_t random = 0; random < 200; ++random) {
     EXPECT_EQ(pool->choose(random * 0x9E3779B97F4A7C15u, nullptr), pool->endpoints()[1]);
   }
@@ -102,11 +103,11 @@ TEST_F(PoolTest, KeepsWhatIsReusable) {
   lease.give_back(world.loop.now());
   EXPECT_EQ(state->in_flight, 0u);
   EXPECT_EQ(state->idle_count, 1u);
-  Lease again = pool->claim(state, world.loop.now(), Pool::Idle::take);
-  ASSERT_TRUE(again.valid());
+  Lease again = pool->claim(state);
+  ASSERT_TRUE(again.take_open(world.loop.now(), Carrier::any, Lease::Idle::take));
   EXPECT_TRUE(again.reused());
   EXPECT_EQ(state->in_flight, 1u);
-  EXPECT_FALSE(pool->claim(state, world.loop.now(), Pool::Idle::take).valid());
+  EXPECT_FALSE(pool->claim(state).take_open(world.loop.now(), Carrier::any, Lease::Idle::take));
   // In the middle of an exchange it is closed instead.
   http::Headers none;
   ASSERT_TRUE(again.http().start_request(
@@ -122,11 +123,12 @@ TEST_F(PoolTest, TheDeadAndTheOldAreNotHandedOut) {
   ready(state).give_back(world.loop.now());
   accepted.clear();
   world.run_for(base::milliseconds(1));
-  EXPECT_FALSE(pool->claim(state, world.loop.now(), Pool::Idle::take).valid());
+  EXPECT_FALSE(pool->claim(state).take_open(world.loop.now(), Carrier::any, Lease::Idle::take));
   EXPECT_EQ(state->idle_count, 0u);
 
   ready(state).give_back(world.loop.now());
-  EXPECT_FALSE(pool->claim(state, world.loop.now() + limits.idle_max, Pool::Idle::take).valid());
+  EXPECT_FALSE(
+      pool->claim(state).take_open(world.loop.now() + limits.idle_max, Carrier::any, Lease::Idle::take));
 
   Lease old = ready(state);
   old.give_back(old.opened() + limits.age_max);

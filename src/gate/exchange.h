@@ -22,6 +22,10 @@
 #include "io/task.h"
 #include "telemetry/record.h"
 
+namespace tls {
+class Stream;
+}
+
 namespace gate {
 
 // What the gate answers for itself, on every host.
@@ -82,12 +86,17 @@ class Exchange {
   io::Task<Result> wait_for_keys(uint32_t key_slot);
   bool credential_stands_in(const http::Header& header) const;
 
-  // forward.cc
-  void begin_attempt();
+  // connect.cc
   io::Task<Result> open_backend(const backends::EndpointState* avoid);
-  io::Task<Result> connect();
   void find_own_backends();
   io::Task<Result> wait_for_endpoints();
+  backends::Carrier choose_carrier(const backends::Wire* wire) const;
+  io::Task<Result> connect(backends::Carrier carrier);
+  io::Task<Result> shake_hands(tls::Stream& stream, base::Instant deadline);
+  Result send_proxy_header(io::Stream& stream, io::ProxyVersion version);
+
+  // forward.cc
+  void begin_attempt();
   io::Task<Result> send_request();
   io::Task<> upload();
   io::Task<Result> await_answer();
@@ -139,7 +148,8 @@ class Exchange {
   std::string_view client_text_;
   const Service* service_ = nullptr;
   std::shared_ptr<ServiceState> state_;
-  bool own_ = false;  // addressed to the gate itself
+  bool own_ = false;   // addressed to the gate itself
+  bool grpc_ = false;  // a gRPC call, by its content type
 
   auth::Credential credential_;
   auth::IdentityPtr identity_;

@@ -1,9 +1,6 @@
 // Stage "forward": an endpoint, a connection, the request, and the answer's head; again on another endpoint
 // or a fresh connection where nothing can have been acted upon.
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "gate/exchange.h"
 
@@ -11,27 +8,6 @@ namespace gate {
 
 using base::Reason;
 using telemetry::Phase;
-
-namespace {
-
-base::Error connect_failure(int error) {
-  base::Error failure{Reason::connection_refused, base::Side::backend, base::Retry::safe,
-                      "the backend refused the connection"};
-  if (error == ETIMEDOUT) {
-    failure.reason = Reason::connection_timeout;
-    failure.detail = "the backend did not accept the connection in time";
-  } else if (error == ENOENT) {
-    failure.detail = "the backend's unix socket does not exist";
-  } else if (error == EHOSTUNREACH || error == ENETUNREACH) {
-    failure.detail = "there is no way to the backend";
-  } else if (error == EMFILE || error == ENFILE || error == EADDRNOTAVAIL || error == EAGAIN) {
-    failure.reason = Reason::connection_limit_reached;
-    failure.detail = "no further connection to the backend can be opened";
-  }
-  return failure;
-}
-
-}  // namespace
 
 io::Task<Exchange::Result> Exchange::forward() {
   // The invariant of the gate, whatever the stages above did: no byte to a backend without a recorded allow.
@@ -73,97 +49,17 @@ bool Exchange::may_try_again(const base::Error& error) {
     find_own_backends();
     return error.retry == base::Retry::safe && state_->pool.endpoints().size() > 1;
   }
+  // The backend itself says of a stream that it has not looked at it (RFC 9113 §8.7).
+  if (backend_.multiplexed() && error.retry == base::Retry::safe) return true;
   // A kept connection turned out to be closed before a byte of the answer.
   if (!backend_.reused() || backend_.http().answer_began() || error.reason != Reason::connection_terminated)
     return false;
   return !backend_.http().request_left() || http::is_idempotent(client_.head().method);
 }
 
-io::Task<Exchange::Result> Exchange::open_backend(const backends::EndpointState* avoid) {
-  telemetry::Attempt& attempt = record_.add_attempt();
-  find_own_backends();
-  if (!state_->pool.has_endpoints()) {
-    if (auto there = co_await wait_for_endpoints(); !there) co_return there;
-  }
-  std::shared_ptr<backends::EndpointState> endpoint = state_->pool.choose(worker_.random_word(), avoid);
-  if (endpoint == nullptr) {
-    co_return base::backend_error(Reason::no_healthy_endpoint, "the service has no endpoint");
-  }
-  tried_[record_.attempts_made - 1] = endpoint;
-  attempt.endpoint = endpoint->endpoint.text;
-  // A second try never trusts another kept connection: the backend may have closed all of them.
-  backend_ = state_->pool.claim(std::move(endpoint), attempt_began_,
-                                avoid == nullptr ? backends::Pool::Idle::take : backends::Pool::Idle::leave);
-  if (backend_.valid()) {
-    attempt.connection = telemetry::Connection::reused;
-    attempt.connection_age = attempt_began_ - backend_.opened();
-    attempt.connect = {};
-    record_.phases.enter(Phase::send, attempt_began_);
-    co_return Result{};
-  }
-  Result connected = co_await connect();
-  base::Instant now = worker_.now();
-  attempt.connect = now - attempt_began_;
-  if (connected) {
-    attempt.connection = telemetry::Connection::fresh;
-    record_.phases.enter(Phase::send, now);
-  }
-  co_return connected;
-}
-
-// state_ holds the backends that the exchange's own snapshot names, also where others have replaced them
-// while it waited.
-void Exchange::find_own_backends() {
-  if (state_ == nullptr || state_->generation != service_->backends_generation) {
-    state_ = worker_.state_of(*service_);
-  }
-}
-
-io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
-  base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
-  while (!state_->pool.has_endpoints()) {
-    switch (state_->lookup) {
-      case ServiceState::Lookup::done:
-        co_return Result{};
-      case ServiceState::Lookup::failed:
-        co_return base::backend_error(Reason::dns_error, "the backend's name could not be resolved");
-      case ServiceState::Lookup::replaced:
-        co_return base::backend_error(Reason::no_healthy_endpoint,
-                                      "the service's backends were replaced while the request waited");
-      case ServiceState::Lookup::pending:
-        break;
-    }
-    io::Broadcast::Seat seat(state_->endpoints_arrived);
-    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
-    if (client_.client_gone())
-      co_return base::client_error(Reason::client_disconnected, "the client went away");
-    if (wake == io::Wake::timed_out) {
-      co_return base::backend_error(Reason::dns_timeout, "the backend's name was not resolved in time");
-    }
-    find_own_backends();
-  }
-  co_return Result{};
-}
-
-io::Task<Exchange::Result> Exchange::connect() {
-  int error = 0;
-  std::unique_ptr<io::Stream> stream = worker_.network().connect(backend_.endpoint().address, error);
-  if (stream == nullptr) co_return base::fail(connect_failure(error));
-  base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
-  while ((error = stream->connect_error()) == EINPROGRESS) {
-    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, stream->writable(), client_.gone());
-    if (client_.client_gone())
-      co_return base::client_error(Reason::client_disconnected, "the client went away");
-    if (wake == io::Wake::timed_out) co_return base::fail(connect_failure(ETIMEDOUT));
-  }
-  if (error != 0) co_return base::fail(connect_failure(error));
-  backend_.adopt(std::move(stream), worker_.now());
-  co_return Result{};
-}
-
 io::Task<Exchange::Result> Exchange::send_request() {
   const http::RequestHead& head = client_.head();
-  http1::ClientConnection& backend = backend_.http();
+  http::ClientStream& backend = backend_.http();
   Result started = backend.start_request(
       {.method = head.method_text,
        .method_kind = head.method,
@@ -226,7 +122,7 @@ io::Task<> Exchange::upload() {
 io::Task<Exchange::Result> Exchange::await_answer() {
   base::Instant waiting_since = request_sent_.reached() ? request_sent_ : worker_.now();
   record_.phases.enter(Phase::wait, waiting_since);
-  http1::ClientConnection& backend = backend_.http();
+  http::ClientStream& backend = backend_.http();
   for (;;) {
     auto got = backend.receive_head(answer_);
     if (!got) {

@@ -110,7 +110,8 @@ bool Worker::is_served(uint32_t slot) const {
 std::shared_ptr<ServiceState> Worker::make_state(uint32_t slot) {
   backends::PoolLimits limits;
   if (snapshot_ != nullptr) limits.head.head_bytes_max = snapshot_->server_limits.head.head_bytes_max;
-  return std::make_shared<ServiceState>(limits, metrics_, slot);
+  return std::make_shared<ServiceState>(
+      limits, backends::PoolParts{.loop = parts_.loop, .metrics = metrics_, .service = slot});
 }
 
 std::shared_ptr<ServiceState> Worker::state_of(const Service& service) {
@@ -205,6 +206,8 @@ void Worker::add_listener(uint32_t number, std::unique_ptr<io::Listener> listene
   auto slot = std::make_unique<ListenerSlot>();
   slot->number = number;
   slot->listener = std::move(listener);
+  if (number >= listener_addresses_.size()) listener_addresses_.resize(number + 1);
+  listener_addresses_[number] = slot->listener->local_address();
   tasks_.spawn(accept_clients(*slot));
   listeners_.push_back(std::move(slot));
 }

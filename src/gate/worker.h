@@ -29,8 +29,7 @@ namespace gate {
 // What a worker keeps for one service over all generations. Exchanges share it, so that it may be forgotten
 // while they run.
 struct ServiceState {
-  ServiceState(const backends::PoolLimits& limits, telemetry::WorkerMetrics& metrics, uint32_t slot)
-      : pool(limits, metrics, slot) {}
+  ServiceState(const backends::PoolLimits& limits, const backends::PoolParts& parts) : pool(limits, parts) {}
   backends::Pool pool;
   io::Broadcast endpoints_arrived;
   uint64_t generation = 0;  // Service::backends_generation of the endpoints the pool has or waits for
@@ -115,6 +114,8 @@ class Worker {
   bool ask_for_keys(uint32_t key_slot);
   uint64_t keys_checks(uint32_t key_slot) const;  // answers so far
   bool draining() const { return draining_; }
+  // Where a listener that was ever added listens.
+  const io::Address& listener_address(uint32_t number) const { return listener_addresses_[number]; }
   // The one place an exchange ends in: counts it and writes its line.
   void record(const telemetry::ExchangeRecord& record);
 
@@ -166,6 +167,7 @@ class Worker {
   int64_t wall_offset_ns_ = 0;  // wall clock minus monotonic, looked at every second
   std::string date_;
   std::vector<std::unique_ptr<ListenerSlot>> listeners_;
+  std::vector<io::Address> listener_addresses_;  // by number
   struct ClientTag;
   io::List<Client, ClientTag> clients_;
   uint32_t client_count_ = 0;
