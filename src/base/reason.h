@@ -20,6 +20,9 @@ namespace base {
   X(connection_read_timeout, 504, "The backend stopped sending in the middle of its answer")  \
   X(connection_write_timeout, 504, "The backend stopped taking the request")                  \
   X(connection_limit_reached, 503, "Too many connections are open")                           \
+  X(tls_protocol_error, 502, "The TLS connection could not be made")                          \
+  X(tls_certificate_error, 502, "The TLS certificate of the other side was not accepted")     \
+  X(tls_alert_received, 502, "The other side refused the TLS connection")                     \
   X(http_request_error, 400, "The request is malformed")                                      \
   X(http_response_timeout, 504, "The backend did not answer in time")                         \
   X(http_response_incomplete, 502, "The backend's answer ended early")                        \

