@@ -30,6 +30,23 @@ std::string backend(const Address& a) {
   return (a.scheme == Address::Scheme::https ? "https://" : "") + a.text();
 }
 
+std::string name_kind(auth::CertificateName kind) {
+  return kind == auth::CertificateName::spiffe ? "spiffe"
+         : kind == auth::CertificateName::dns  ? "dns"
+                                               : "subject";
+}
+
+std::string listener(const ListenerSettings& l) {
+  std::string out;
+  if (l.unix_mode != 0660) out += fmt::format(" mode={:04o}", l.unix_mode);
+  if (!l.trusted_proxies.empty()) out += " trusted=" + list_of(l.trusted_proxies, base::format_network);
+  if (!l.protocols.http1) out += " protocols=http2";
+  if (!l.protocols.http2) out += " protocols=http1";
+  if (l.proxy_protocol == ProxyProtocol::required) out += " proxy_protocol";
+  if (l.redirect == Redirect::https) out += " redirect=https";
+  return out;
+}
+
 std::string claims_text(const std::vector<auth::ClaimSpec>& claims) {
   return list_of(claims, [](const auth::ClaimSpec& c) { return c.path + "=" + list(c.values); });
 }
@@ -143,6 +160,12 @@ class Dump {
         line(2, text);
       }
     }
+    if (p.client_cert) {
+      const auth::ClientCertSpec& c = *p.client_cert;
+      line(1, fmt::format("client_cert ca={}({} bytes) identity={}{}", c.ca_file, c.ca_pem.size(),
+                          list_of(c.identity, name_kind),
+                          c.groups_from == auth::CertificateGroups::none ? "" : " groups_from=ou"));
+    }
     if (!p.jwt) return;
     const auth::JwtSpec& j = *p.jwt;
     line(1, fmt::format(
@@ -152,13 +175,23 @@ class Dump {
     line(1, fmt::format("jwks file={} url={} inline={}", j.jwks.file, j.jwks.url, j.jwks.inline_json));
   }
 
+  void tls(const TlsSettings& t) {
+    std::string text = "tls";
+    if (t.min_version == TlsVersion::tls_1_3) text += " min_version=1.3";
+    if (t.client_cert == ClientCert::optional) text += " client_cert=optional";
+    if (t.client_cert == ClientCert::required) text += " client_cert=required";
+    if (t.unknown_names == UnknownNames::refuse) text += " unknown_names=refuse";
+    line(1, text);
+    for (const CertificateFiles& c : t.certificates) {
+      line(2, fmt::format("certificate={} key={}{}", file(c.certificate), file(c.key),
+                          c.ocsp.written() ? " ocsp=" + file(c.ocsp) : ""));
+    }
+  }
+
   void gate(const GateSettings& g) {
     for (const ListenerSettings& l : g.listeners) {
-      line(0,
-           "listen " + l.address.text() +
-               (l.unix_mode == 0660 ? "" : fmt::format(" mode={:04o}", l.unix_mode)) +
-               (l.trusted_proxies.empty() ? ""
-                                          : " trusted=" + list_of(l.trusted_proxies, base::format_network)));
+      line(0, "listen " + l.address.text() + listener(l));
+      if (l.tls) tls(*l.tls);
     }
     if (g.admin.address.text() != AdminSettings{}.address.text()) line(0, "admin " + g.admin.address.text());
     if (g.workers != 0) line(0, fmt::format("workers {}", g.workers));

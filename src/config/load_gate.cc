@@ -45,7 +45,7 @@ void Loader::State::decode_gate_settings() {
                    .missing_secrets_ignored = missing == MissingSecrets::ignored},
                   gate_diagnostics);
   decoder.known.service = "gate";
-  decoder.known.files = missing == MissingSecrets::ignored ? nullptr : &files;
+  decoder.known.files = &files;
   if (const Node* providers = gate_document.root.find("providers");
       providers && providers->kind == Node::Kind::map) {
     for (size_t i = 0; i < providers->items.size(); i += 2)

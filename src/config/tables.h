@@ -1,7 +1,7 @@
 // The composite kinds of a gate's files, each defined beside its field table: rules and tests in
-// rule_table.cc and test_table.cc, services in service_table.cc, gatehouse.yaml in gate_table.cc, keys.yaml
-// in keys_table.cc; what concerns TLS in all of them in tls_table.cc. The loader and the schemas use them;
-// nobody else does.
+// rule_table.cc and test_table.cc, services in service_table.cc, gatehouse.yaml in gate_table.cc with
+// listener_table.cc and provider_table.cc, keys.yaml in keys_table.cc; what concerns TLS in all of them in
+// tls_table.cc. The loader and the schemas use them; nobody else does.
 #pragma once
 
 #include <optional>
@@ -72,6 +72,19 @@ void decode_client_cert(Decoder&, const Node&, std::optional<auth::ClientCertSpe
 std::string client_cert_schema(SchemaBook&);
 inline constexpr Kind<std::optional<auth::ClientCertSpec>> kClientCert = {decode_client_cert,
                                                                           client_cert_schema};
+
+// --- Parts of gatehouse.yaml ---
+
+void decode_listener(Decoder&, const Node&, ListenerSettings&);
+std::string listener_schema(SchemaBook&);
+inline constexpr Kind<ListenerSettings> kListener = {decode_listener, listener_schema};
+// Reports what is wrong with listeners together, and with listeners and providers.
+void check_listeners(Decoder& decoder, const Node& root, const GateSettings& gate);
+
+// A map of providers by name.
+void decode_providers(Decoder&, const Node&, std::vector<auth::ProviderSpec>&);
+std::string providers_schema(SchemaBook&);
+inline constexpr Kind<std::vector<auth::ProviderSpec>> kProviders = {decode_providers, providers_schema};
 
 // --- The files ---
 
