@@ -42,7 +42,7 @@ io::Task<> ServerConnection::receive() {
       continue;
     }
     if (handler_->draining()) advance_drain();
-    if (exchanges_ == 0 && settled()) co_return;
+    if (settled()) co_return;
     const io::Wake wake =
         co_await io::wait_for(loop(), next_deadline(), stream().readable(), stream().gone(), wake_);
     if (wake == io::Wake::timed_out) time_passed();

@@ -34,6 +34,20 @@ bool is_our_choice(uint32_t error_code) {
 }  // namespace
 
 struct SessionCallbacks {
+  // At their beginning, since nghttp2 passes over some without another word.
+  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user_data) {
+    switch (head->type) {
+      case NGHTTP2_DATA:
+      case NGHTTP2_HEADERS:
+      case NGHTTP2_CONTINUATION:
+      case NGHTTP2_RST_STREAM:
+        break;
+      default:
+        session_of(user_data).count_idle_frame();
+    }
+    return 0;
+  }
+
   static int begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
     Session& session = session_of(user_data);
     session.head_text_.start(session.head_limits());
@@ -66,16 +80,11 @@ struct SessionCallbacks {
         break;
       case NGHTTP2_SETTINGS:
         if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) break;
-        session.count_idle_frame();
         session.peer_settled_ = true;
         session.settings_arrived();
         break;
       case NGHTTP2_PING:
-        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) == 0) {
-          session.count_idle_frame();
-        } else {
-          session.pong_received_ = true;
-        }
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) session.pong_received_ = true;
         break;
       case NGHTTP2_RST_STREAM:
         session.count_reset();
@@ -85,7 +94,7 @@ struct SessionCallbacks {
         session.goaway_arrived();
         break;
       default:
-        session.count_idle_frame();
+        break;
     }
     return 0;
   }
@@ -231,6 +240,7 @@ const nghttp2_session_callbacks* session_callbacks() {
     nghttp2_session_callbacks* made = nullptr;
     if (nghttp2_session_callbacks_new(&made) != 0) std::abort();
     using Callbacks = SessionCallbacks;
+    nghttp2_session_callbacks_set_on_begin_frame_callback(made, Callbacks::begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made, Callbacks::begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made, Callbacks::take_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(made, Callbacks::refuse_header);
