@@ -1,6 +1,7 @@
 """What a protocol test talks to: a gate in clear text and over TLS before one backend; or, with
-E2E_STANDIN=nginx or haproxy, one of these in its place, which tells a wrong test from a wrong gate.
-Such a peer has no rules and writes no records, so tests look at those only where front.gate is there."""
+E2E_STANDIN=nginx or haproxy, one of these in its place, or the backend itself ("direct", in clear text): which
+tells a wrong test from a wrong gate. Such a peer has no rules and writes no records, so tests look at those only
+where front.gate is there."""
 
 import os
 import subprocess
@@ -126,6 +127,9 @@ def start_haproxy(folder, backend, certificate, authority, protocol):
     return process, Front(ports["h1"], ports["h1"], ports["tls"], authority, backend)
 
 
+gate_only = pytest.mark.skipif(bool(STANDIN), reason="needs a gate")
+
+
 def is_listening(port):
     try:
         wire.Client(port).close()
@@ -141,6 +145,8 @@ def make_front(make_shared, authority, server_certificate, tmp_path_factory):
     started = []
 
     def make(backend, protocol="http1", service=None, tls=True):
+        if STANDIN == "direct":
+            return Front(backend.port, backend.port, None, authority, backend)
         if not STANDIN:
             return start_gate(make_gate, backend, server_certificate, authority, protocol, service, tls)
         folder = tmp_path_factory.mktemp(STANDIN)

@@ -23,6 +23,9 @@ ERRORS = ["NO_ERROR", "PROTOCOL_ERROR", "INTERNAL_ERROR", "FLOW_CONTROL_ERROR", 
           "ENHANCE_YOUR_CALM", "INADEQUATE_SECURITY", "HTTP_1_1_REQUIRED"]
 
 
+NO_ERROR = 0
+
+
 def error_name(code):
     return ERRORS[code] if code < len(ERRORS) else hex(code)
 
