@@ -26,6 +26,7 @@ std::expected<std::shared_ptr<const ClientContext>, std::string> compile_client_
   out->context_ = make_context(Role::client, settings.version_min);
   if (!out->context_) return std::unexpected("the TLS library has none of the ciphers that the gate uses");
   SSL_CTX* context = out->context_.get();
+  if (settings.version_max == Version::tls12) SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
   if (settings.verification == Verification::full) {
     if (!settings.ca) return std::unexpected("no certificate authorities are given to verify backends with");
     SSL_CTX_set1_cert_store(context, settings.ca->store());

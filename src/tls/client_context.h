@@ -5,6 +5,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "tls/settings.h"
 
@@ -41,7 +42,7 @@ class SessionSlot {
             SessionHandle session);
   // nullptr: none that fits. Still the slot's.
   ssl_session_st* find(const std::shared_ptr<const ClientContext>& context, const std::string& name) const;
-  void forget() { session_.reset(); }
+  SessionHandle take() { return std::move(session_); }
   bool empty() const { return session_ == nullptr; }
 
  private:

@@ -92,7 +92,9 @@ int seal_or_open_ticket(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CI
   bool ready = set_mac(mac, found->key) &&
                EVP_DecryptInit_ex2(cipher, ticket_cipher(), found->key.cipher.data(), iv, nullptr) == 1;
   if (!ready) return failed;
-  return found->newest ? accepted : accepted_and_renewed;
+  // RFC 8446 §C.4: in TLS 1.3 a ticket is for one use, so that each resumption brings the next.
+  bool renew = !found->newest || SSL_version(ssl) == TLS1_3_VERSION;
+  return renew ? accepted_and_renewed : accepted;
 }
 
 // A resumed handshake does not look at the client's certificate again, so an expired one ends the session.

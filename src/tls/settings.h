@@ -48,6 +48,7 @@ struct ClientSettings {
   std::string certificate_pem;  // to show to backends that ask; empty: none
   std::string key_pem;
   Version version_min = Version::tls12;
+  Version version_max = Version::tls13;
   std::vector<std::string> alpn;
 };
 
