@@ -108,7 +108,7 @@ def start_gate(make_gate, backend, certificate, authority, protocol, service, tl
 
 def start_nginx(folder, backend, certificate, authority, protocol):
     ports = {name: unused_port() for name in ("h1", "h2", "tls")}
-    forward = f"grpc_pass grpc://{backend.address};" if protocol == "http2" else NGINX_HTTP1 % backend.address
+    forward = f"grpc_pass grpc://{backend.address};" if protocol != "http1" else NGINX_HTTP1 % backend.address
     (folder / "nginx.conf").write_text(NGINX % {
         **ports, "folder": folder, "certificate": certificate.certificate, "key": certificate.key,
         "forward": forward, "temp": NGINX_TEMP % {"folder": folder}})
@@ -122,7 +122,7 @@ def start_haproxy(folder, backend, certificate, authority, protocol):
     (folder / "both.pem").write_bytes(certificate.certificate.read_bytes() + certificate.key.read_bytes())
     (folder / "haproxy.cfg").write_text(HAPROXY % {
         **ports, "folder": folder, "address": backend.address,
-        "protocol": "proto h2" if protocol == "http2" else ""})
+        "protocol": "proto h2" if protocol != "http1" else ""})
     process = subprocess.Popen(["haproxy", "-db", "-q", "-f", f"{folder}/haproxy.cfg"])
     return process, Front(ports["h1"], ports["h1"], ports["tls"], authority, backend)
 
