@@ -2,8 +2,10 @@
 // does, and the patient loops both need.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
+#include "base/bytes.h"
 #include "http/server.h"
 #include "io/loop.h"
 #include "io/task.h"
@@ -57,7 +59,8 @@ class Site final : public http::RequestHandler {
     } else if (path == "/mirror") {
       co_await mirror(stream);
     } else if (path.starts_with("/big/")) {
-      co_await respond(stream, 200, std::string(std::stoul(std::string(path.substr(5))), 'x'));
+      const uint64_t size = base::parse_unsigned(path.substr(5)).value_or(0);
+      co_await respond(stream, 200, std::string(std::min<uint64_t>(size, 10'000'000), 'x'));
     } else if (path == "/slow") {
       co_await io::sleep_for(loop_, base::seconds(5));
       co_await respond(stream, 200, "at last");
