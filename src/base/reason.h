@@ -35,6 +35,7 @@ namespace base {
   X(request_timeout, 408, "The client did not send its request in time")                      \
   X(path_refused, 400, "The path is ambiguous and was refused")                               \
   X(expectation_failed, 417, "The expectation cannot be met")                                 \
+  X(misdirected_request, 421, "The connection is not for this host")                          \
   X(no_route, 404, "No service is at this address")                                           \
   X(credential_missing, 401, "A credential is required")                                      \
   X(credential_malformed, 400, "The credential is malformed or sent more than once")          \

@@ -142,6 +142,20 @@ io::Task<Exchange::Result> Exchange::answer_own() {
   co_return base::client_error(Reason::no_route, "the gate has nothing at this address");
 }
 
+// The same address with the other scheme; 308, so that a POST stays one.
+io::Task<Exchange::Result> Exchange::redirect_to_https() {
+  if (host_.host.empty())
+    co_return base::client_error(Reason::http_request_error, "the request names no host to go on to");
+  uint16_t port = snapshot_->listeners[context_.listener].redirect_port;
+  std::string location = "https://" + std::string(host_.host);
+  if (port != 443) location += ":" + std::to_string(port);
+  location += target_.path;
+  if (target_.has_query) location.append("?").append(target_.query);
+  headers_out_.clear();
+  add_header("Location", location);
+  co_return co_await send_text(308, "text/plain; charset=utf-8", "This is served over https.\n");
+}
+
 // headers_out_ holds what goes with it. Sends the whole of it.
 io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view content_type,
                                                std::string_view body) {

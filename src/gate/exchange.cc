@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "gate/decision.h"
+#include "tls/stream.h"
 
 namespace gate {
 
@@ -26,10 +27,20 @@ std::optional<base::IpAddress> parse_forwarded_address(std::string_view& text) {
 
 }  // namespace
 
+bool is_trusted(const ListenerPolicy& policy, const io::Address& peer) {
+  if (peer.kind != io::Address::Kind::ip) return false;
+  for (const base::Network& network : policy.trusted_proxies) {
+    if (base::contains(network, peer.ip)) return true;
+  }
+  return false;
+}
+
 io::Task<> Exchange::run() {
   receive();
   Result outcome = normalise();
-  if (outcome && own_) {
+  if (outcome && snapshot_->listeners[context_.listener].redirect_port != 0) {
+    outcome = co_await redirect_to_https();
+  } else if (outcome && own_) {
     outcome = co_await answer_own();
   } else {
     if (outcome) outcome = route();
@@ -75,17 +86,13 @@ Exchange::~Exchange() {
 void Exchange::receive() {
   const http::RequestHead& head = client_.head();
   record_.phases.start(client_.began());
+  record_.scheme = context_.scheme;
   record_.protocol = head.version;
   record_.method = head.method;
   record_.method_text = head.method_text;
   if (const http::Header* agent = head.headers.find(http::HeaderId::user_agent))
     record_.user_agent = agent->value;
-  for (const base::Network& network : snapshot_->listeners[context_.listener].trusted_proxies) {
-    if (context_.peer.kind == io::Address::Kind::ip && base::contains(network, context_.peer.ip)) {
-      peer_trusted_ = true;
-      break;
-    }
-  }
+  peer_trusted_ = is_trusted(snapshot_->listeners[context_.listener], context_.peer);
   record_.phases.enter(Phase::route, client_.received());
 }
 
@@ -134,6 +141,10 @@ Exchange::Result Exchange::normalise() {
     if (!host) return std::unexpected(host.error());
     host_ = *host;
     record_.host = host_.host;
+  }
+  if (context_.tls != nullptr && !context_.tls->serves(host_.host)) {
+    return base::client_error(Reason::misdirected_request,
+                              "the connection's certificate is not for this host");
   }
   auto target = http::normalise_target(head.target, path_room);
   if (!target) return std::unexpected(target.error());

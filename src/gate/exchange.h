@@ -51,6 +51,8 @@ struct ClientContext {
   uint32_t listener = 0;  // its number
   io::Address peer;
   std::string peer_text;  // the address without the port
+  telemetry::Scheme scheme = telemetry::Scheme::http;
+  const tls::Stream* tls = nullptr;  // as long as the connection; null in clear text
 };
 
 class Exchange {
@@ -126,6 +128,7 @@ class Exchange {
   // answer.cc
   io::Task<> answer(const base::Error& error);
   io::Task<Result> answer_own();
+  io::Task<Result> redirect_to_https();
   io::Task<Result> send_text(uint16_t status, std::string_view content_type, std::string_view body);
   io::Task<Result> client_ready();
   enum class ProblemForm : uint8_t { json, page };

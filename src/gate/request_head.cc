@@ -28,6 +28,11 @@ bool names(const NamedValue& edit, const http::Header& header) {
   return header.id == HeaderId::other && base::equals_ignoring_case(edit.name, header.name);
 }
 
+std::string_view via(http::Version version) {
+  static constexpr std::string_view kVia[] = {"1.0 gatehouse", "1.1 gatehouse", "2 gatehouse"};
+  return kVia[static_cast<size_t>(version)];
+}
+
 }  // namespace
 
 bool is_edited_away(const HeaderEdits& edits, const http::Header& header) {
@@ -91,7 +96,8 @@ Exchange::Result Exchange::build_request_headers() {
 bool Exchange::add_forwarding_headers() {
   const http::Headers& headers = client_.head().headers;
   std::string_view peer = context_.peer_text;
-  std::string_view scheme = "http";
+  std::string_view own_scheme = context_.scheme == telemetry::Scheme::https ? "https" : "http";
+  std::string_view scheme = own_scheme;
   std::string_view host = client_.head().authority;
   std::string_view chain;
   std::string_view forwarded;
@@ -113,14 +119,12 @@ bool Exchange::add_forwarding_headers() {
   // RFC 7239 §6: an IPv6 address stands in brackets and quotes.
   bool v6 = peer.find(':') != peer.npos;
   std::string_view own = scratch_.join(v6 ? "for=\"[" : "for=", peer, v6 ? "]\"" : "", ";host=\"",
-                                       client_.head().authority, "\";proto=http");
+                                       client_.head().authority, "\";proto=", own_scheme);
   if (!forwarded.empty()) own = scratch_.join(forwarded, ", ", own);
 
   bool fits = add_header("X-Forwarded-For", chain) && add_header("X-Forwarded-Proto", scheme) &&
               add_header("X-Forwarded-Host", host) && add_header("Forwarded", own) &&
-              add_header("Via", client_.head().version == http::Version::http10 ? "1.0 gatehouse"
-                                                                                : "1.1 gatehouse") &&
-              add_header("X-Request-Id", record_.id.text());
+              add_header("Via", via(client_.head().version)) && add_header("X-Request-Id", record_.id.text());
   // W3C trace context: continued from a trusted peer, else begun here under the request's own id.
   if (!(peer_trusted_ && headers.has(HeaderId::traceparent))) {
     static constexpr char kHex[] = "0123456789abcdef";

@@ -20,6 +20,10 @@
 #include "http/limits.h"
 #include "routing/table.h"
 
+namespace tls {
+class ServerContext;
+}
+
 namespace gate {
 
 struct NamedValue {
@@ -74,10 +78,25 @@ inline constexpr uint64_t kBodyProgressBytes = 1024;
 // The same for a client that takes its answer.
 inline constexpr uint64_t kSendProgressBytes = 1024;
 
-struct ListenerPolicy {
-  std::string name;                            // the address as configured
-  std::vector<base::Network> trusted_proxies;  // whose forwarded headers are believed
+// What a listener speaks; at least one.
+struct ProtocolSet {
+  bool http1 = true;
+  bool http2 = true;
 };
+
+// required: every connection begins with a header that says whose it is.
+enum class ProxyProtocol : uint8_t { off, required };
+
+struct ListenerPolicy {
+  std::string name;                               // the address as configured
+  std::vector<base::Network> trusted_proxies;     // whose forwarded headers are believed
+  std::shared_ptr<const tls::ServerContext> tls;  // null: clear text
+  ProtocolSet protocols;
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;
+  uint16_t redirect_port = 0;  // of the https:// place every request is sent to; 0: none
+};
+
+bool is_trusted(const ListenerPolicy& policy, const io::Address& peer);
 
 struct Snapshot {
   uint64_t generation = 0;

@@ -4,8 +4,7 @@
 #include <array>
 #include <ctime>
 
-#include "gate/exchange.h"
-#include "http1/server_connection.h"
+#include "gate/client.h"
 
 namespace gate {
 namespace {
@@ -25,35 +24,6 @@ constexpr base::Duration kKeysAnswerHolds = base::seconds(1);
 constexpr base::Duration kKeysAskAgain = base::seconds(5);
 
 }  // namespace
-
-// A client's connection: what its exchanges share, and the connection itself.
-class Worker::Client final : public io::ListNode<Worker::ClientTag>, public http::RequestHandler {
- public:
-  Client(Worker& worker, std::unique_ptr<io::Stream> stream, ClientContext context)
-      : worker_(worker),
-        context_(std::move(context)),
-        connection_(worker.loop(), std::move(stream), context_.peer) {}
-
-  io::Task<> run() { return connection_.serve(*this); }
-
-  io::Task<> serve(http::ServerStream& stream) override {
-    Exchange exchange(worker_, context_, stream);
-    co_await exchange.run();
-  }
-  io::Task<> refuse(http::ServerStream& stream, base::Error error) override {
-    Exchange exchange(worker_, context_, stream);
-    co_await exchange.refuse(error);
-  }
-  bool draining() const override { return worker_.draining_; }
-  const http::ServerLimits& limits() const override { return worker_.snapshot_->server_limits; }
-  uint32_t listener() const { return context_.listener; }
-  void request_drain() { connection_.begin_drain(); }
-
- private:
-  Worker& worker_;
-  ClientContext context_;
-  http1::ServerConnection connection_;
-};
 
 struct Worker::ListenerSlot {
   uint32_t number = 0;
@@ -277,7 +247,7 @@ void Worker::drain(base::Duration deadline) {
     slot->listener->acceptable.fire();
   }
   for (Client* client = clients_.front(); client != nullptr; client = clients_.after(*client))
-    client->request_drain();
+    client->begin_drain();
   tasks_.spawn(finish_drain(parts_.loop.now() + deadline));
 }
 

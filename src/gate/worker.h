@@ -26,6 +26,9 @@
 
 namespace gate {
 
+class Client;
+struct ClientTag;
+
 // What a worker keeps for one service over all generations. Exchanges share it, so that it may be forgotten
 // while they run.
 struct ServiceState {
@@ -128,7 +131,6 @@ class Worker {
  private:
   struct ListenerSlot;
   struct OpenConnection;
-  class Client;
 
   io::Task<> deliver_mail();
   io::Task<> accept_clients(ListenerSlot& slot);
@@ -168,7 +170,6 @@ class Worker {
   std::string date_;
   std::vector<std::unique_ptr<ListenerSlot>> listeners_;
   std::vector<io::Address> listener_addresses_;  // by number
-  struct ClientTag;
   io::List<Client, ClientTag> clients_;
   uint32_t client_count_ = 0;
   io::Signal clients_gone_;

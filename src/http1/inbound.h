@@ -46,6 +46,8 @@ class Inbound {
   // Of this message, framing included.
   uint64_t bytes_taken() const { return bytes_read_ - (head_.size() - head_used_) - body_.size(); }
   void release_buffers();
+  // Behind a first head: all that was read, that head included.
+  io::Buffer take_received() { return std::move(head_); }
 
  private:
   enum class State : uint8_t { head, sized, chunked, until_close, ended };

@@ -15,6 +15,8 @@ struct ServerConnection::HeadSlot {
 
 namespace {
 
+// What of HTTP/2's preface looks like a head (RFC 9113 §3.4).
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n\r\n";
 // The status line and the headers that are the connection's own.
 constexpr size_t kStatusLineRoom = 192;
 
@@ -58,6 +60,10 @@ io::Task<> ServerConnection::serve(http::RequestHandler& handler) {
   handler_ = &handler;
   Result<std::string_view> bytes;
   while (co_await await_request(handler, bytes)) {
+    if (look_for_http2_ && !served_one_ && bytes && *bytes == kHttp2Preface) {
+      found_http2_ = true;
+      co_return;
+    }
     received_ = loop_.now();
     take_head_slot();
     response_started_ = finished_ = continue_sent_ = ends_with_connection_ = false;

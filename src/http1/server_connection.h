@@ -27,6 +27,14 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
 
   io::Task<> serve(http::RequestHandler& handler) override;
   void begin_drain() override { drain_requested_.fire(); }
+
+  // Before serve(): a client whose first bytes are HTTP/2's preface is not refused; serve() ends, and the
+  // stream and what was read of it are there to be taken.
+  void look_for_http2() { look_for_http2_ = true; }
+  bool found_http2() const { return found_http2_; }
+  std::unique_ptr<io::Stream> take_stream() { return std::move(stream_); }
+  io::Buffer take_received() { return in_.take_received(); }
+
   // Waiting between two requests: may be closed without loss.
   bool idle() const { return idle_; }
 
@@ -76,6 +84,8 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
   base::Instant began_;
   base::Instant received_;
   bool served_one_ = false;
+  bool look_for_http2_ = false;
+  bool found_http2_ = false;
   bool idle_ = false;
   bool keep_alive_ = true;
   bool response_started_ = false;

@@ -346,6 +346,15 @@ base::Result<bool> parse_proxy_header(std::string_view prefix, ProxyHeader& into
   return is_line ? parse_line(prefix, into) : parse_binary(prefix, into);
 }
 
+size_t proxy_header_bytes_left(std::string_view prefix) {
+  constexpr size_t kShortest = "PROXY UNKNOWN\r\n"sv.size();
+  if (prefix.size() < kShortest) return kShortest - prefix.size();
+  if (prefix.starts_with(kLineStart)) return 1;
+  if (prefix.size() < kFixedBytes) return kFixedBytes - prefix.size();
+  size_t whole = kFixedBytes + number_at(prefix, kFixedBytes - 2);
+  return whole > prefix.size() ? whole - prefix.size() : 1;
+}
+
 size_t write_proxy_header(const ProxyHeader& header, std::span<char> out) {
   Writer writer(out);
   if (header.version == ProxyVersion::v1) {

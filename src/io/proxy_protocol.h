@@ -41,6 +41,10 @@ inline constexpr size_t kProxyHeaderBytesMax = 4096;
 // addresses come out as IPv4. Allocates only for a unix path.
 base::Result<bool> parse_proxy_header(std::string_view prefix, ProxyHeader& into);
 
+// How many bytes can be read next without taking one that lies behind the header; at least 1. prefix is what
+// parse_proxy_header() wanted more of.
+size_t proxy_header_bytes_left(std::string_view prefix);
+
 // Writes header (its size is not read) and returns its length, or 0 when out is too small, which
 // kProxyHeaderWrittenMax bytes never are. An IPv4 beside an IPv6 address is written as IPv4-mapped. What the
 // version cannot say is written as UNKNOWN (1) or UNSPEC (2): a unix path in version 1 or beside an IP

@@ -145,6 +145,14 @@ void write_counters(MetricsText& text, Workers workers) {
        "Access log lines lost to a full ring."},
       {Counter::token_cache_hits, "gatehouse_token_cache_hits_total", "Tokens found verified in the cache."},
       {Counter::token_cache_misses, "gatehouse_token_cache_misses_total", "Tokens that had to be verified."},
+      {Counter::tls_handshakes_full, "gatehouse_tls_handshakes_full_total",
+       "Clients' TLS handshakes done in full."},
+      {Counter::tls_handshakes_resumed, "gatehouse_tls_handshakes_resumed_total",
+       "Clients' TLS handshakes that resumed a session."},
+      {Counter::tls_handshakes_failed, "gatehouse_tls_handshakes_failed_total",
+       "Clients' TLS handshakes that failed."},
+      {Counter::proxy_headers_refused, "gatehouse_proxy_headers_refused_total",
+       "Connections closed for want of a good PROXY header."},
   };
   for (const Family& family : kFamilies) {
     uint64_t sum = 0;

@@ -23,8 +23,12 @@ enum class Counter : uint8_t {
   log_lines_dropped,
   token_cache_hits,
   token_cache_misses,
+  tls_handshakes_full,
+  tls_handshakes_resumed,
+  tls_handshakes_failed,
+  proxy_headers_refused,
 };
-inline constexpr int kCounterCount = 6;
+inline constexpr int kCounterCount = 10;
 
 inline constexpr uint32_t kListenersMax = 64;  // gauges for further listeners are counted under the last
 

@@ -1,0 +1,48 @@
+// A client's connection, from its first byte to its last: what stands before HTTP (a PROXY header, TLS),
+// which HTTP it is, and then its requests, each an Exchange. Made by a worker's accept loop; lives in that
+// connection's coroutine.
+#pragma once
+
+#include <memory>
+
+#include "gate/exchange.h"
+#include "http/server.h"
+#include "io/list.h"
+#include "tls/stream.h"
+
+namespace gate {
+
+struct ClientTag;
+
+class Client final : public io::ListNode<ClientTag>, public http::RequestHandler {
+ public:
+  Client(Worker& worker, std::unique_ptr<io::Stream> stream, ClientContext context)
+      : worker_(worker), context_(std::move(context)), stream_(std::move(stream)) {}
+
+  io::Task<> run();
+
+  io::Task<> serve(http::ServerStream& stream) override;
+  io::Task<> refuse(http::ServerStream& stream, base::Error error) override;
+  bool draining() const override { return worker_.draining(); }
+  const http::ServerLimits& limits() const override { return worker_.snapshot()->server_limits; }
+  uint32_t listener() const { return context_.listener; }
+  void begin_drain();
+
+ private:
+  enum class Opened : uint8_t { not_at_all, http1, http2 };
+
+  // Rarely entered: kept out of run()'s frame, which every idle connection holds.
+  [[gnu::noinline]] io::Task<Opened> open();
+  io::Task<bool> receive_proxy_header(base::Instant deadline);
+  io::Task<bool> receive_up_to(std::span<char> into, size_t& filled, base::Instant deadline);
+  io::Task<bool> shake_hands(tls::Stream& stream, base::Instant deadline);
+  io::Task<> answer_plain_http(tls::Stream& stream, base::Instant deadline);
+  io::Task<> serve_http1(ProtocolSet protocols);
+
+  Worker& worker_;
+  ClientContext context_;
+  std::unique_ptr<io::Stream> stream_;  // until the connection has it
+  std::unique_ptr<http::ServerConnection> connection_;
+};
+
+}  // namespace gate
