@@ -36,8 +36,12 @@ class Channel : public io::ListNode<ChannelTag>, public io::ListNode<FlushTag> {
   void consume(size_t count);
   std::string_view trailers() const { return trailers_in_.filled(); }
 
+  // Copied once, into blocks that leave for the kernel as they are; at most kPendingBytesMax are held until
+  // the peer's window and the connection take them. Of what may have no body every byte is taken and dropped.
   base::Result<size_t> write(std::string_view bytes);
   base::Result<> finish(std::string_view trailers);
+  // Nothing leaves from within: frames of all streams go at the end of the turn. True once the kernel has
+  // this stream's last one.
   base::Result<bool> flush();
 
   int32_t id() const { return id_; }

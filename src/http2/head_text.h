@@ -34,7 +34,6 @@ class HeadText {
   bool too_large() const { return too_large_; }
   // Why the block is refused, a literal; nullptr: nothing was found so far.
   const char* fault() const { return fault_; }
-  bool started() const { return text_.has_block(); }
 
  private:
   struct Piece {
