@@ -141,6 +141,11 @@ void write_outcome(JsonLine& line, const ExchangeRecord& record) {
     line.raw(R"(,"status":)");
     line.number(record.status);
   }
+  if (record.grpc_status) {
+    line.raw(R"(,"grpc_status":")");
+    line.raw(http::grpc_status_name(*record.grpc_status));
+    line.raw('"');
+  }
   line.raw(R"(,"bytes_received":)");
   line.number(record.bytes_received);
   line.raw(R"(,"bytes_sent":)");

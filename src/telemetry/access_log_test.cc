@@ -100,6 +100,16 @@ TEST(AccessLog, LeavesOutWhatWasNotReached) {
             "\n");
 }
 
+TEST(AccessLog, NamesTheStatusOfAGrpcCall) {
+  ExchangeRecord record = make_record();
+  record.grpc_status = http::GrpcStatus::permission_denied;
+  record.grpc_method = "shop.Orders/Get";  // the path says it
+  const std::string line = format(record);
+  EXPECT_NE(line.find(R"("status":200,"grpc_status":"PERMISSION_DENIED","bytes_received":)"), line.npos)
+      << line;
+  EXPECT_EQ(line.find("shop.Orders"), line.npos);
+}
+
 TEST(AccessLog, FollowsTheClockFromSecondToSecond) {
   AccessLogFormat keeps;
   for (std::string_view text : {"2026-12-31T23:59:59.999Z", "2026-12-31T23:59:59.000Z",

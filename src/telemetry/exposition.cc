@@ -1,6 +1,7 @@
 #include "telemetry/exposition.h"
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <vector>
 
@@ -237,6 +238,33 @@ void write_client_durations(MetricsText& text, Workers workers, const LabelTexts
   }
 }
 
+void write_grpc(MetricsText& text, Workers workers, const LabelTexts& texts) {
+  struct Calls {
+    SeriesKey service;
+    GrpcSeries::Counts counts{};
+  };
+  std::map<std::pair<std::string, std::string>, Calls> by_method;  // of a service
+  for (const WorkerMetrics* worker : workers) {
+    worker->grpc_series().for_each([&](const GrpcSeries::Method& method, const GrpcSeries::Counts& counts) {
+      const SeriesKey service{.service = method.service, .overflow = method.overflow};
+      if (!is_shown(service, texts)) return;
+      Calls& calls = by_method[{std::string(service_text(service, texts)), std::string(method.name)}];
+      calls.service = service;
+      for (size_t i = 0; i < counts.size(); ++i) calls.counts[i] += counts[i];
+    });
+  }
+  text.begin_counter("gatehouse_grpc_requests_total", "gRPC calls by method and status.");
+  for (const auto& [names, calls] : by_method) {
+    for (size_t i = 0; i < calls.counts.size(); ++i) {
+      if (calls.counts[i] == 0) continue;
+      Labels labels = service_label(calls.service, texts);
+      labels.add("grpc_method", names.second)
+          .add("grpc_status", http::grpc_status_name(static_cast<http::GrpcStatus>(i)));
+      text.sample(labels, calls.counts[i]);
+    }
+  }
+}
+
 }  // namespace
 
 std::string format_exposition(Workers workers, const LabelTexts& texts, const GateState& state) {
@@ -249,6 +277,7 @@ std::string format_exposition(Workers workers, const LabelTexts& texts, const Ga
   write_services(text, rows, texts);
   write_server_durations(text, rows, texts);
   write_client_durations(text, workers, texts);
+  write_grpc(text, workers, texts);
   return text.take();
 }
 

@@ -44,7 +44,8 @@ void record_attempt(ClientSeries& series, const ExchangeRecord& record, const At
 WorkerMetrics::WorkerMetrics(const Limits& limits)
     : server_(limits.server_series_max),
       client_(limits.client_series_max),
-      backend_connections_(limits.services_max) {}
+      backend_connections_(limits.services_max),
+      grpc_(limits.grpc_series_max) {}
 
 void WorkerMetrics::backend_connection_opened(uint32_t service) {
   GaugeSeries::add(backend_connections_.find_or_add({.service = service})[0], 1);
@@ -58,6 +59,7 @@ void WorkerMetrics::forget_service(uint32_t service) {
   server_.forget_service(service);
   client_.forget_service(service);
   backend_connections_.forget_service(service);
+  grpc_.forget_service(service);
 }
 
 void record_exchange(WorkerMetrics& metrics, const ExchangeRecord& record) {
@@ -65,6 +67,7 @@ void record_exchange(WorkerMetrics& metrics, const ExchangeRecord& record) {
   observe<ServerSeries>(values, record.phases.total());
   ServerSeries::add(values[kBytesReceivedIndex], record.bytes_received);
   ServerSeries::add(values[kBytesSentIndex], record.bytes_sent);
+  if (record.grpc_status) metrics.grpc_.count(record);
   for (uint32_t i = 0; i < record.attempts_kept(); ++i) {
     record_attempt(metrics.client_, record, record.attempts[i]);
   }

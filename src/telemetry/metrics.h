@@ -1,7 +1,8 @@
 // What is counted. Each worker owns one WorkerMetrics and is its only writer; the control thread reads all of
 // them at a scrape, at any time, without a lock (exposition.h). Recording is a probe of a small table and a
 // few plain increments; memory grows only when a combination of labels is seen for the first time, up to a
-// bound. Labels are small numbers; no value that a client chooses becomes a label.
+// bound. Labels are small numbers; no value that a client chooses becomes a label (grpc_series.h has the
+// names of methods that backends answer to).
 #pragma once
 
 #include <array>
@@ -10,6 +11,7 @@
 #include <cstdint>
 
 #include "base/time.h"
+#include "telemetry/grpc_series.h"
 #include "telemetry/record.h"
 #include "telemetry/series_table.h"
 
@@ -52,6 +54,7 @@ class WorkerMetrics {
     uint32_t server_series_max = 65'536;
     uint32_t client_series_max = 65'536;
     uint32_t services_max = 65'536;
+    uint32_t grpc_series_max = 65'536;
   };
   WorkerMetrics() : WorkerMetrics(Limits{}) {}
   explicit WorkerMetrics(const Limits& limits);
@@ -76,6 +79,7 @@ class WorkerMetrics {
   const ServerSeries& server_series() const { return server_; }
   const ClientSeries& client_series() const { return client_; }
   const GaugeSeries& backend_connections() const { return backend_connections_; }
+  const GrpcSeries& grpc_series() const { return grpc_; }
 
  private:
   friend void record_exchange(WorkerMetrics& metrics, const ExchangeRecord& record);
@@ -91,6 +95,7 @@ class WorkerMetrics {
   ServerSeries server_;
   ClientSeries client_;
   GaugeSeries backend_connections_;
+  GrpcSeries grpc_;
 };
 
 // The one place that turns a record into counters, exchanges_recorded included. The worker only.

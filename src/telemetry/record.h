@@ -6,10 +6,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "base/reason.h"
 #include "base/time.h"
+#include "http/grpc.h"
 #include "http/head.h"
 #include "telemetry/request_id.h"
 
@@ -90,6 +92,9 @@ class PhaseTimes {
                                                  kNotReached, kNotReached};
 };
 
+// Who ended a gRPC call: a backend by its own grpc-status, or the gate, also on behalf of what is no gRPC.
+enum class GrpcSaidBy : uint8_t { gate, backend };
+
 struct ExchangeRecord {
   static constexpr uint32_t kAttemptsMax = 4;
 
@@ -123,8 +128,11 @@ struct ExchangeRecord {
 
   base::Reason reason = base::Reason::none;
   std::string_view detail;
-  uint16_t status = 0;          // sent to the client; 0: none was
-  uint64_t bytes_received = 0;  // from the client, head and body
+  uint16_t status = 0;                          // sent to the client; 0: none was
+  std::optional<http::GrpcStatus> grpc_status;  // of a gRPC call, where it is known
+  GrpcSaidBy grpc_said_by = GrpcSaidBy::gate;
+  std::string_view grpc_method;  // "package.Service/Method", as the client chose it
+  uint64_t bytes_received = 0;   // from the client, head and body
   uint64_t bytes_sent = 0;
   PhaseTimes phases;
 

@@ -45,6 +45,7 @@ class SeriesTable {
 
   // The writer only. The values stay where they are until forget_service. Allocates when the key is new.
   Values& find_or_add(const SeriesKey& key);
+  Values* find(const SeriesKey& key);  // null: there is none
   void forget_service(uint32_t service);
 
   // Release, so that a reader who sees the new value also sees that the series has changed hands.
@@ -104,13 +105,18 @@ class SeriesTable {
 };
 
 template <size_t ValueCount>
-auto SeriesTable<ValueCount>::find_or_add(const SeriesKey& key) -> Values& {
-  if (!index_.empty()) {
-    size_t mask = index_.size() - 1;
-    for (size_t slot = hash(key) & mask; index_[slot] != kEmpty; slot = (slot + 1) & mask) {
-      if (holds(index_[slot], key)) return at(index_[slot]).values;
-    }
+auto SeriesTable<ValueCount>::find(const SeriesKey& key) -> Values* {
+  if (index_.empty()) return nullptr;
+  size_t mask = index_.size() - 1;
+  for (size_t slot = hash(key) & mask; index_[slot] != kEmpty; slot = (slot + 1) & mask) {
+    if (holds(index_[slot], key)) return &at(index_[slot]).values;
   }
+  return nullptr;
+}
+
+template <size_t ValueCount>
+auto SeriesTable<ValueCount>::find_or_add(const SeriesKey& key) -> Values& {
+  if (Values* found = find(key)) return *found;
   if (in_use_ >= series_max_ && key.overflow == 0) {
     return find_or_add({.service = UINT32_MAX, .route = UINT32_MAX, .overflow = 1});
   }
