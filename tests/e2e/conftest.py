@@ -2,7 +2,6 @@
 balance, it must have exited 0 on SIGTERM, and no sanitizer may have spoken."""
 
 import contextlib
-import os
 import pathlib
 import sys
 
@@ -11,8 +10,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from backend import Backend  # noqa: E402
-from fronts import STANDIN, make_front  # noqa: E402, F401
+from fronts import make_front  # noqa: E402, F401
 from gate import BINARY, Gate, write_files  # noqa: E402
+from parts import stands  # noqa: E402
 from pki import Authority  # noqa: E402
 
 # A gate's own file with free ports and its records in a file; tests add to it.
@@ -31,20 +31,14 @@ access:
 """
 
 
-# The parts that stand. A test marked with another is skipped, unless E2E_PARTS names that one too ("all").
-STANDING = set()
-
-
 def pytest_configure(config):
-    config.addinivalue_line("markers", "part(*names): needs these parts of the gate; see STANDING")
+    config.addinivalue_line("markers", "part(*names): needs these parts of the gate; see parts.py")
 
 
 def pytest_runtest_setup(item):
-    asked = set(os.environ.get("E2E_PARTS", "").split(","))
-    needed = {name for mark in item.iter_markers("part") for name in mark.args}
-    if missing := needed - STANDING - asked:
-        if "all" not in asked and not STANDIN:
-            pytest.skip("not there yet: " + ", ".join(sorted(missing)))
+    missing = {name for mark in item.iter_markers("part") for name in mark.args if not stands(name)}
+    if missing:
+        pytest.skip("not there yet: " + ", ".join(sorted(missing)))
 
 
 def pytest_sessionstart(session):

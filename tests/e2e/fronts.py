@@ -3,7 +3,6 @@ E2E_STANDIN=nginx or haproxy, one of these in its place, or the backend itself (
 tells a wrong test from a wrong gate. Such a peer has no rules and writes no records, so tests look at those only
 where front.gate is there."""
 
-import os
 import subprocess
 
 import pytest
@@ -11,9 +10,8 @@ import pytest
 from backend import unused_port
 from gate import wait_until
 from h2wire import client_tls
+from parts import STANDIN, stands
 import wire
-
-STANDIN = os.environ.get("E2E_STANDIN")
 
 SERVICE = """\
 match: { path: / }
@@ -97,7 +95,7 @@ def protocol_line(protocol):
     return "" if protocol == "http1" else f", protocol: {protocol}"
 
 
-def start_gate(make_gate, backend, certificate, authority, protocol, service, tls):
+def start_gate(make_gate, backend, certificate, authority, protocol="http1", service=None, tls=False):
     listener = TLS_LISTENER % certificate.pair if tls else ""
     service = service or SERVICE % f'forward: {{ to: "${{s}}"{protocol_line(protocol)} }}\n'
     known = [backend] if hasattr(backend, "requests") else []
@@ -122,7 +120,7 @@ def start_haproxy(folder, backend, certificate, authority, protocol):
     (folder / "both.pem").write_bytes(certificate.certificate.read_bytes() + certificate.key.read_bytes())
     (folder / "haproxy.cfg").write_text(HAPROXY % {
         **ports, "folder": folder, "address": backend.address,
-        "protocol": "proto h2" if protocol != "http1" else ""})
+        "protocol": "proto h2 ws h2" if protocol != "http1" else ""})
     process = subprocess.Popen(["haproxy", "-db", "-q", "-f", f"{folder}/haproxy.cfg"])
     return process, Front(ports["h1"], ports["h1"], ports["tls"], authority, backend)
 
@@ -140,15 +138,15 @@ def is_listening(port):
 
 @pytest.fixture(scope="module")
 def make_front(make_shared, authority, server_certificate, tmp_path_factory):
-    """make_front(backend, protocol="http1", service=None, tls=True): a Front that ends with the module."""
+    """make_front(backend, protocol="http1", service=None): a Front that ends with the module."""
     make_gate, _ = make_shared
     started = []
 
-    def make(backend, protocol="http1", service=None, tls=True):
+    def make(backend, protocol="http1", service=None):
         if STANDIN == "direct":
             return Front(backend.port, backend.port, None, authority, backend)
         if not STANDIN:
-            return start_gate(make_gate, backend, server_certificate, authority, protocol, service, tls)
+            return start_gate(make_gate, backend, server_certificate, authority, protocol, service, stands("tls"))
         folder = tmp_path_factory.mktemp(STANDIN)
         start = {"nginx": start_nginx, "haproxy": start_haproxy}[STANDIN]
         process, front = start(folder, backend, server_certificate, authority, protocol)

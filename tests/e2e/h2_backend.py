@@ -97,7 +97,9 @@ class H2Connection:
         self.changed = threading.Condition()
         self.is_over = False
         self.h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
-        self.h2.local_settings.update({h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1, **settings})
+        self.h2.local_settings = h2.settings.Settings(client=False, initial_values={
+            h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL: 1,
+            h2.settings.SettingCodes.MAX_CONCURRENT_STREAMS: 100, **settings})
         self.h2.initiate_connection()
         # So that a stream whose body is not read holds up no other.
         self.h2.increment_flow_control_window(1 << 30)

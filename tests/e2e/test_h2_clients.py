@@ -347,7 +347,7 @@ def test_drain_lets_streams_end(make_gate, server_certificate, authority, over):
     """SIGTERM: GOAWAY without an error, the open stream's answer, then the end."""
     script = Script()
     backend = Backend(script)
-    front = start_gate(make_gate, backend, server_certificate, authority, "http1", None, over == "tls")
+    front = start_gate(make_gate, backend, server_certificate, authority, tls=over == "tls")
     with h2wire.Client(front.port(over), tls=front.tls(over)) as client:
         stuck = client.start(path="/stuck")
         wait_until(lambda: backend.requests, "the request to arrive")
@@ -358,4 +358,5 @@ def test_drain_lets_streams_end(make_gate, server_certificate, authority, over):
         assert client.finish(stuck).status == 200
         client.read_to_end()
         assert client.goaway == (stuck, NO_ERROR)
+    front.gate.process.wait(PATIENCE)
     backend.stop()
