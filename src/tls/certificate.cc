@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -34,18 +35,28 @@ std::string text_of(BIO* bio) {
 
 std::string name_text(const X509_NAME* name) {
   Memory out(BIO_new(BIO_s_mem()));
-  // UTF-8 stays readable; what separates parts of a name is escaped.
-  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB));
-  return text_of(out.get());
+  // UTF-8 stays readable; what separates parts of a name is escaped. Half a name would be another's.
+  constexpr unsigned long kForm = XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
+  return X509_NAME_print_ex(out.get(), name, 0, kForm) >= 0 ? text_of(out.get()) : std::string();
+}
+
+std::vector<std::string> texts_of(const X509_NAME* name, int attribute) {
+  std::vector<std::string> out;
+  for (int at = -1; (at = X509_NAME_get_index_by_NID(name, attribute, at)) >= 0;) {
+    unsigned char* text = nullptr;
+    int length = ASN1_STRING_to_UTF8(&text, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at)));
+    out.emplace_back(length > 0 ? std::string(reinterpret_cast<char*>(text), static_cast<size_t>(length))
+                                : std::string());
+    if (length >= 0) OPENSSL_free(text);
+  }
+  return out;
 }
 
 base::WallTime wall_time(const ASN1_TIME* time) {
   tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
-  int64_t seconds = timegm(&parts);
   constexpr int64_t kSecondsMax = INT64_MAX / 1'000'000'000;  // the year 2262: "never" in practice
-  if (seconds > kSecondsMax) seconds = kSecondsMax;
-  return {seconds * 1'000'000'000};
+  return {std::clamp(int64_t{timegm(&parts)}, -kSecondsMax, kSecondsMax) * 1'000'000'000};
 }
 
 // A NUL inside a name once made "bank.example\0.evil.example" pass for another's: such names are left out.
@@ -168,6 +179,7 @@ CertificateInfo describe(x509_st* certificate) {
   CertificateInfo info;
   info.subject = name_text(X509_get_subject_name(certificate));
   info.issuer = name_text(X509_get_issuer_name(certificate));
+  info.organizational_units = texts_of(X509_get_subject_name(certificate), NID_organizationalUnitName);
   info.serial = serial_text(certificate);
   info.not_before = wall_time(X509_get0_notBefore(certificate));
   info.not_after = wall_time(X509_get0_notAfter(certificate));
@@ -223,6 +235,14 @@ std::expected<std::shared_ptr<const TrustStore>, std::string> TrustStore::from_p
   ERR_clear_error();
   out->digest_ = crypto::sha256(all);
   return out;
+}
+
+bool TrustStore::includes(const TrustStore& other) const {
+  if (digest_ == other.digest_) return true;
+  return std::ranges::all_of(other.certificates_, [&](const X509Handle& theirs) {
+    return std::ranges::any_of(certificates_,
+                               [&](const X509Handle& own) { return X509_cmp(own.get(), theirs.get()) == 0; });
+  });
 }
 
 std::expected<std::shared_ptr<const TrustStore>, std::string> TrustStore::of_system() {

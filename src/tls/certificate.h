@@ -19,9 +19,10 @@ inline constexpr size_t kPemBytesMax = 4 * 1024 * 1024;  // a system's whole CA 
 inline constexpr size_t kChainLengthMax = 10;
 
 struct CertificateInfo {
-  std::string subject;  // RFC 2253
+  std::string subject;  // RFC 2253; empty also when it cannot be put into words
   std::string issuer;
-  std::string serial;                  // hexadecimal
+  std::vector<std::string> organizational_units;  // the subject's, in its order; one that is no text is empty
+  std::string serial;                             // hexadecimal
   std::vector<std::string> dns_names;  // subject alternative names, lower case; with a NUL inside: left out
   std::vector<std::string> uris;
   std::vector<std::string> ip_addresses;
@@ -52,6 +53,8 @@ class TrustStore {
 
   const crypto::Sha256& digest() const { return digest_; }  // of all certificates: equal when they are
   const std::vector<X509Handle>& certificates() const { return certificates_; }
+  // Whether whatever leads to one of other's leads to one of these too.
+  bool includes(const TrustStore& other) const;
   x509_store_st* store() const { return store_.get(); }
 
  private:

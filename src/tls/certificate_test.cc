@@ -35,6 +35,25 @@ TEST(Certificate, IsDescribed) {
   EXPECT_FALSE(info->serial.empty());
 }
 
+TEST(Certificate, UnitsAreTheTextsThemselves) {
+  TestCertificate leaf({.common_name = "a", .units = {"one, two", "drei\xc3\xa4", std::string("x\0y", 3)}});
+  auto info = certificate_info(leaf.pem());
+  EXPECT_EQ(info->organizational_units,
+            (std::vector<std::string>{"one, two", "drei\xc3\xa4", std::string("x\0y", 3)}));
+  EXPECT_EQ(info->subject, "CN=a,OU=x\\00y,OU=drei\xc3\xa4,OU=one\\, two");
+  EXPECT_TRUE(certificate_info(make_authority("b").pem())->organizational_units.empty());
+}
+
+TEST(Certificate, AStoreIncludesWhatItHolds) {
+  TestCertificate one = make_authority("one"), two = make_authority("two");
+  auto store = [](const std::string& pem) { return *TrustStore::from_pem(pem); };
+  EXPECT_TRUE(store(one.pem())->includes(*store(one.pem())));
+  EXPECT_TRUE(store(one.pem() + two.pem())->includes(*store(two.pem())));
+  EXPECT_TRUE(store(one.pem() + two.pem())->includes(*store(two.pem() + one.pem())));
+  EXPECT_FALSE(store(one.pem())->includes(*store(two.pem() + one.pem())));
+  EXPECT_FALSE(store(one.pem())->includes(*store(make_authority("one").pem())));
+}
+
 TEST(Certificate, ASpiffeIdStandsAlone) {
   CertificateInfo info;
   EXPECT_EQ(info.spiffe_id(), "");

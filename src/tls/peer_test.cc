@@ -105,6 +105,119 @@ TEST(ClientCertificate, TellsWhoItIs) {
   EXPECT_EQ(certificate_info(client.certificate_pem)->der, shown->der);
 }
 
+// A client with this certificate, accepted by whoever is trusted here.
+struct Guest {
+  Guest(const TestCertificate& shown, std::string trusted_pem) {
+    server.client_certificates = ClientCertificates::required;
+    server.client_ca = *TrustStore::from_pem(trusted_pem);
+    show(client, shown);
+  }
+  ServerSettings server = server_settings();
+  ClientSettings client = client_settings();
+};
+
+TEST(Vouched, ByWhomItLeadsTo) {
+  using Use = CertificateWish::Use;
+  const TestCertificate other = make_authority("Other CA");
+  const TestCertificate middle =
+      authority().issue({.common_name = "middle", .valid_to_days = 30, .use = Use::authority});
+  const TestCertificate direct = authority().issue({.common_name = "direct", .valid_to_days = 40});
+  const TestCertificate below = middle.issue({.common_name = "below"});
+  const std::string all = authority().pem() + other.pem();
+  const struct {
+    const char* what;
+    TestCertificate shown;
+    std::string asked;
+    const TestCertificate* holds_as_long_as;  // nullptr: not vouched for
+  } cases[] = {
+      {"its authority", direct, authority().pem(), &direct},
+      {"its authority among others", direct, all, &direct},
+      {"another authority", direct, other.pem(), nullptr},
+      {"by an intermediate that it sent", below, authority().pem(), &middle},
+      {"the intermediate itself", below, middle.pem(), &middle},
+      {"an intermediate it does not hang on", direct, middle.pem(), nullptr},
+      {"itself alone", direct, direct.pem(), &direct},
+  };
+  for (Version version : {Version::tls12, Version::tls13}) {
+    for (const auto& c : cases) {
+      SCOPED_TRACE(c.what);
+      Guest guest(c.shown, all);
+      guest.client.version_max = version;
+      MeetingPlace place;
+      Meeting met = place.meet(guest.server, guest.client);
+      place.expect_talk(met);
+      EXPECT_TRUE(met.server->has_peer_certificate());
+      auto until = met.server->vouched_until(**TrustStore::from_pem(c.asked));
+      ASSERT_EQ(until.has_value(), c.holds_as_long_as != nullptr);
+      if (until) {
+        EXPECT_EQ(*until, certificate_info(c.holds_as_long_as->pem())->not_after);
+      }
+    }
+  }
+}
+
+TEST(Vouched, UnderTheHandshakesConditions) {
+  const TestCertificate other = make_authority("Other CA");
+  const TestCertificate middle =
+      other.issue({.common_name = "middle", .use = CertificateWish::Use::authority});
+  Guest guest(middle.issue({.common_name = "below"}), middle.pem());
+  guest.server.client_intermediates_max = 0;
+  MeetingPlace place;
+  Meeting met = place.meet(guest.server, guest.client);
+  place.expect_talk(met);
+  EXPECT_TRUE(met.server->vouched_until(*trust(middle)));
+  EXPECT_FALSE(met.server->vouched_until(*trust(other))) << "too deep for the listener";
+  // Of an expired certificate it is known who vouched for it.
+  ClientSettings anyone = client_settings();
+  anyone.verification = Verification::insecurely_off;
+  ServerSettings old = server_settings();
+  old.certificates = {
+      settings_of(authority().issue({.common_name = "old", .valid_from_days = -9, .valid_to_days = -2}))};
+  met = place.meet(old, anyone);
+  place.expect_talk(met);
+  EXPECT_EQ(met.client->vouched_until(*trust(authority())), met.client->peer_certificate()->not_after);
+  EXPECT_FALSE(met.client->vouched_until(*trust(other)));
+  EXPECT_FALSE(met.server->has_peer_certificate());
+  EXPECT_FALSE(met.server->vouched_until(*trust(authority())));
+}
+
+TEST(Vouched, AResumedSessionByThoseWhoWereAskedBefore) {
+  const TestCertificate other = make_authority("Other CA");
+  const TestCertificate middle =
+      authority().issue({.common_name = "middle", .use = CertificateWish::Use::authority});
+  for (Version version : {Version::tls12, Version::tls13}) {
+    Guest guest(middle.issue({.common_name = "below"}), authority().pem());
+    guest.client.version_max = version;
+    guest.server.ticket_keys = make_ticket_keys();
+    auto client = compile(guest.client);
+    auto slot = std::make_shared<SessionSlot>();
+    for (bool again : {false, true}) {
+      MeetingPlace place;
+      Meeting met =
+          place.meet(compile(guest.server), {.context = client, .name = "a.example", .session = slot});
+      place.expect_talk(met);
+      ASSERT_EQ(met.server->resumed(), again);
+      EXPECT_EQ(met.server->peer_issuers().size(), again ? 0u : 1u);
+      EXPECT_TRUE(met.server->vouched_until(*trust(authority())));
+      EXPECT_TRUE(met.server->vouched_until(**TrustStore::from_pem(other.pem() + authority().pem())));
+      EXPECT_FALSE(met.server->vouched_until(*trust(other)));
+    }
+  }
+}
+
+TEST(Vouched, IssuersAreTheVerifiedOnesBetween) {
+  using Use = CertificateWish::Use;
+  const TestCertificate first = authority().issue({.common_name = "first", .use = Use::authority});
+  const TestCertificate second = first.issue({.common_name = "second", .use = Use::authority});
+  Guest guest(second.issue({.common_name = "leaf"}), authority().pem());
+  MeetingPlace place;
+  Meeting met = place.meet(guest.server, guest.client);
+  place.expect_talk(met);
+  EXPECT_EQ(met.server->peer_issuers(), (std::vector<std::string>{certificate_info(second.pem())->der,
+                                                                  certificate_info(first.pem())->der}));
+  EXPECT_TRUE(met.client->peer_issuers().empty());
+}
+
 struct BackendCase {
   const char* what;
   std::string certificate_names;

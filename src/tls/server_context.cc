@@ -173,6 +173,8 @@ struct ServerCompiler {
     context->unknown_name_ = settings.unknown_name;
     context->ticket_keys_ = settings.ticket_keys;
     context->policy_ = policy_of(settings);
+    if (settings.client_certificates != ClientCertificates::none)
+      context->client_authorities_ = settings.client_ca;
     for (const auto& [name, serving] : names) context->names_.emplace(name, site_for(serving));
     context->default_ = site_for(default_certificates());
     if (!failed()) out.context = std::move(context);

@@ -30,6 +30,8 @@ class ServerContext {
   const Site& default_site() const;
   const Site* choose(std::string_view name) const;  // with the default where settings allow it
   const crypto::Sha256& policy() const { return policy_; }
+  // Who vouches for clients; null where no client is asked for a certificate.
+  const TrustStore* client_authorities() const { return client_authorities_.get(); }
   const TicketKeys* ticket_keys() const { return ticket_keys_.get(); }
   const std::string& alpn_wire() const { return alpn_wire_; }
 
@@ -49,6 +51,7 @@ class ServerContext {
   // What a resumed session must have been made under besides its server name: the client certificates' mode,
   // authorities and depth. Tickets are bound to it and the name by the session id context.
   crypto::Sha256 policy_{};
+  std::shared_ptr<const TrustStore> client_authorities_;
   std::shared_ptr<const TicketKeys> ticket_keys_;
   std::string alpn_wire_;  // RFC 7301 §3.1
 };

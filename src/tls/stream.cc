@@ -388,12 +388,6 @@ std::string_view Stream::cipher() const {
 
 bool Stream::resumed() const { return SSL_session_reused(ssl_.get()) == 1; }
 
-std::optional<CertificateInfo> Stream::peer_certificate() const {
-  X509* certificate = ssl_ ? SSL_get0_peer_certificate(ssl_.get()) : nullptr;
-  if (certificate == nullptr) return std::nullopt;
-  return describe(certificate);
-}
-
 bool Stream::serves(std::string_view host) const { return server_ && server_->choose(host) == site_; }
 
 }  // namespace tls

@@ -70,6 +70,14 @@ class Stream final : public io::Stream {
   // The peer's verified certificate (unless verification is off); nullopt: it showed none. Made on each call:
   // keep it. A resumed session has it too.
   std::optional<CertificateInfo> peer_certificate() const;
+  bool has_peer_certificate() const;
+  // Whether the peer's certificate leads to one of these, by the certificates it sent, under the handshake's
+  // own conditions but for the time: until when all of them hold. nullopt: it does not, or there is none.
+  // Signatures are verified anew on each call: keep it.
+  std::optional<base::WallTime> vouched_until(const TrustStore& authorities) const;
+  // The verified certificates between the peer's and the authority, DER, the peer's issuer first. None of a
+  // resumed session, which has the peer's own alone.
+  std::vector<std::string> peer_issuers() const;
   // Of a server's: whether requests for this host (lower case, without port) may come over this connection,
   // because its certificate would have been served for it too. Else RFC 9110 §15.5.20: 421.
   bool serves(std::string_view host) const;

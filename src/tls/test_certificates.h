@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace tls::testing {
 
@@ -24,6 +25,7 @@ struct CertificateWish {
   int valid_from_days = -1;  // from today
   int valid_to_days = 90;
   enum class Use { both, server, client, authority } use = Use::both;
+  std::vector<std::string> units = {};  // OU, before the common name
 };
 
 template <auto kFree>
@@ -75,6 +77,11 @@ class TestCertificate {
     X509_time_adj_ex(X509_getm_notBefore(made), wish.valid_from_days, 0, nullptr);
     X509_time_adj_ex(X509_getm_notAfter(made), wish.valid_to_days, 0, nullptr);
     X509_set_pubkey(made, key_.get());
+    for (const std::string& unit : wish.units) {
+      X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "OU", MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(unit.data()),
+                                 static_cast<int>(unit.size()), -1, 0);
+    }
     if (!wish.common_name.empty()) {
       X509_NAME_add_entry_by_txt(X509_get_subject_name(made), "CN", MBSTRING_UTF8,
                                  reinterpret_cast<const unsigned char*>(wish.common_name.c_str()), -1, -1, 0);
