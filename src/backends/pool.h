@@ -104,6 +104,7 @@ class Lease {
   // Others' requests have gone over the connection before.
   bool reused() const { return reused_; }
   bool multiplexed() const { return shared_ != nullptr; }
+  http2::ClientConnection* http2() const { return shared_ != nullptr ? &shared_->http : nullptr; }
   base::Instant opened() const { return shared_ != nullptr ? shared_->opened : connection_->opened; }
 
   enum class Idle : uint8_t { take, leave };

@@ -33,6 +33,7 @@ namespace base {
   X(request_head_too_large, 431, "The request's head is too large")                           \
   X(request_body_too_large, 413, "The request's body is too large")                           \
   X(request_timeout, 408, "The client did not send its request in time")                      \
+  X(websocket_version_refused, 426, "The WebSocket version is not 13")                        \
   X(path_refused, 400, "The path is ambiguous and was refused")                               \
   X(expectation_failed, 417, "The expectation cannot be met")                                 \
   X(misdirected_request, 421, "The connection is not for this host")                          \
@@ -44,6 +45,8 @@ namespace base {
   X(key_set_unavailable, 503, "The keys to check the credential with are not available")      \
   X(scope_insufficient, 403, "The credential lacks a scope")                                  \
   X(rule_denied, 403, "Access is denied")                                                     \
+  X(origin_refused, 403, "Pages of this origin may not open a WebSocket here")                \
+  X(access_withdrawn, 0, "Access was taken away while the connection was open")               \
   X(no_healthy_endpoint, 503, "No endpoint of the service can take the request")              \
   X(client_disconnected, 0, "The client went away")                                           \
   X(client_stalled, 0, "The client stopped reading the answer")                               \

@@ -192,6 +192,8 @@ base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads
   if (auto accepted = gate::check_head_bytes(*out.service, heads.text.size()); !accepted) return accepted;
   if (auto authenticated = authenticate(request, heads, out); !authenticated) return authenticated;
 
+  if (auto accepted = gate::check_origin(*out.service, head); !accepted) return accepted;
+
   out.rules_asked = true;
   out.verdict = auth::check_access(
       *snapshot.gate_rules, *out.service->rules,

@@ -72,6 +72,12 @@ io::Task<> Exchange::answer(const base::Error& error) {
     add_header("WWW-Authenticate", challenge);
   }
   if (status == 503) add_header("Retry-After", "1");
+  if (error.reason == Reason::websocket_version_refused) {
+    // RFC 6455 §4.4, RFC 9110 §15.5.22; HTTP/2 leaves the latter two out.
+    add_header("Sec-WebSocket-Version", "13");
+    add_header("Upgrade", "websocket");
+    add_header("Connection", "upgrade");
+  }
   add_header("Cache-Control", "no-store");
   bool page = wants_page(client_.head());
   std::string body = make_problem(error, page ? ProblemForm::page : ProblemForm::json);

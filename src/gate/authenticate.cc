@@ -67,8 +67,11 @@ io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {
   if (!worker_.ask_for_keys(key_slot)) co_return Result{};  // decided with the keys at hand
   io::Broadcast::Seat seat(worker_.keys_arrived());
   base::Instant deadline = worker_.loop().now() + kKeysPatience;
+  // Where an open connection is decided upon again its relay waits for that already.
+  io::Signal unheard;
+  io::Signal& gone = client_.response_started() ? unheard : client_.gone();
   while (worker_.keys_checks(key_slot) == checks_before) {
-    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, client_.gone());
+    io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, gone);
     if (client_.client_gone())
       co_return base::client_error(Reason::client_disconnected, "the client went away");
     if (wake == io::Wake::timed_out) break;  // decided with the keys at hand

@@ -1,5 +1,7 @@
 #include "gate/decision.h"
 
+#include "websocket/handshake.h"
+
 namespace gate {
 
 using base::Reason;
@@ -15,7 +17,24 @@ base::Result<> check_head(const http::RequestHead& head) {
   if (head.target == "*") {
     return base::client_error(Reason::no_route, "no service answers for the whole server");
   }
-  return {};
+  if (!websocket::asks_for_websocket(head)) return {};
+  return head.version == http::Version::http2 ? websocket::check_extended_connect(head.headers)
+                                              : websocket::check_request(head);
+}
+
+base::Result<> check_origin(const Service& service, const http::RequestHead& head) {
+  const auto& origins = service.websocket.origins;
+  if (origins.empty() || !websocket::asks_for_websocket(head)) return {};
+  switch (websocket::match_origin(head.headers, origins)) {
+    case websocket::OriginMatch::covered:
+      return {};
+    case websocket::OriginMatch::absent:
+      return base::client_error(Reason::origin_refused, "the WebSocket's handshake names no Origin");
+    case websocket::OriginMatch::foreign:
+      return base::client_error(Reason::origin_refused,
+                                "pages of this Origin may not open a WebSocket to the service");
+  }
+  return base::gate_error(Reason::proxy_internal_error, "an Origin that is nothing");
 }
 
 base::Error no_route_to(const http::Target& target) {

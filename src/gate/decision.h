@@ -14,7 +14,8 @@
 
 namespace gate {
 
-// What the gate answers for no service: an unknown expectation, TRACE, the server as a whole.
+// What the gate answers for no service: an unknown expectation, TRACE, the server as a whole, and a
+// WebSocket's handshake that is none.
 base::Result<> check_head(const http::RequestHead& head);
 
 // Why there is no route to the target.
@@ -22,6 +23,9 @@ base::Error no_route_to(const http::Target& target);
 
 // path_refused for what only some services accept in a path, unless this one does.
 base::Result<> check_path_choices(const Service& service, const http::Target& target);
+
+// origin_refused for a WebSocket that a page of another origin than the service's asks for.
+base::Result<> check_origin(const Service& service, const http::RequestHead& head);
 
 // bytes: of the request's head.
 base::Result<> check_head_bytes(const Service& service, uint64_t bytes);

@@ -2,6 +2,7 @@
 //   authenticate.cc  who is calling            request_head.cc  what the backend is sent
 //   forward.cc       to a backend, and again   response.cc      what the client is sent
 //   relay.cc         bodies                    answer.cc        the gate's own answers and failures
+//   upgrade.cc       a switch of protocols     tunnel.cc        and what comes after it
 #include "gate/exchange.h"
 
 #include "base/bytes.h"
@@ -92,8 +93,14 @@ void Exchange::receive() {
   record_.method_text = head.method_text;
   if (const http::Header* agent = head.headers.find(http::HeaderId::user_agent))
     record_.user_agent = agent->value;
-  peer_trusted_ = is_trusted(snapshot_->listeners[context_.listener], context_.peer);
   record_.phases.enter(Phase::route, client_.received());
+}
+
+Exchange::Result Exchange::find_client() {
+  peer_trusted_ = is_trusted(snapshot_->listeners[context_.listener], context_.peer);
+  client_ip_ = context_.peer.ip;
+  client_text_ = record_.client = context_.peer_text;
+  return peer_trusted_ ? find_client_behind_proxies() : Result{};
 }
 
 // Behind trusted proxies the client is the last address of X-Forwarded-For that no trusted proxy has.
@@ -127,9 +134,7 @@ Exchange::Result Exchange::find_client_behind_proxies() {
 
 Exchange::Result Exchange::normalise() {
   const http::RequestHead& head = client_.head();
-  if (peer_trusted_) {
-    if (auto found = find_client_behind_proxies(); !found) return found;
-  }
+  if (auto found = find_client(); !found) return found;
   if (auto accepted = check_head(head); !accepted) return accepted;
   std::span<char> path_room = scratch_.take(head.target.size());
   std::span<char> host_room = scratch_.take(head.authority.size());
@@ -155,6 +160,11 @@ Exchange::Result Exchange::normalise() {
 }
 
 Exchange::Result Exchange::route() {
+  if (auto found = find_service(); !found) return found;
+  return check_head_bytes(*service_, client_.bytes_received());
+}
+
+Exchange::Result Exchange::find_service() {
   const http::RequestHead& head = client_.head();
   const routing::Route* route = snapshot_->routes.lookup(
       {.host = host_.host, .path = target_.path, .method = head.method, .headers = &head.headers});
@@ -164,12 +174,15 @@ Exchange::Result Exchange::route() {
   record_.service_name = service_->name;
   record_.route = route->label;
   record_.route_pattern = route->pattern;
-  if (auto accepted = check_path_choices(*service_, target_); !accepted) return accepted;
-  return check_head_bytes(*service_, client_.bytes_received());
+  return check_path_choices(*service_, target_);
 }
 
 Exchange::Result Exchange::authorise() {
   enter(Phase::authorise);
+  if (auto accepted = check_origin(*service_, client_.head()); !accepted) {
+    record_.verdict = telemetry::Verdict::deny;
+    return accepted;
+  }
   verdict_ = auth::check_access(*snapshot_->gate_rules, *service_->rules,
                                 {.method = client_.head().method_text,
                                  .path = target_.path,

@@ -32,11 +32,6 @@ namespace gate {
 inline constexpr std::string_view kOwnPrefix = "/.well-known/gatehouse/";
 inline constexpr std::string_view kReasonsPath = "/.well-known/gatehouse/reasons/";
 
-// An upgraded connection (RFC 9110 §7.8) without a byte in either direction is closed after this long; one
-// that is half closed has this long for its other half.
-inline constexpr base::Duration kTunnelPatience = base::seconds(3600);
-inline constexpr base::Duration kTunnelHalfClosedPatience = base::seconds(60);
-
 // Tries at backends for one request.
 inline constexpr uint32_t kAttemptsMax = 3;
 static_assert(kAttemptsMax <= telemetry::ExchangeRecord::kAttemptsMax);
@@ -45,6 +40,8 @@ static_assert(kAttemptsMax <= telemetry::ExchangeRecord::kAttemptsMax);
 std::string_view reason_document(std::string_view name);
 
 bool is_edited_away(const HeaderEdits& edits, const http::Header& header);
+
+class Tunnel;
 
 // What all exchanges of a client's connection share.
 struct ClientContext {
@@ -80,7 +77,9 @@ class Exchange {
   io::Task<Result> relay();
   void record();
 
+  Result find_client();
   Result find_client_behind_proxies();
+  Result find_service();
 
   // authenticate.cc
   Result refuse_credential(const base::Error& error);
@@ -114,16 +113,24 @@ class Exchange {
   bool add_header(std::string_view name, std::string_view value);
   std::string_view header_safe(std::string_view value);
   std::string_view joined_groups();
-  std::string_view upgrade_asked() const;
   void choose_host();
 
   // response.cc
   Result start_response();
-  Result switch_protocols();
-  io::Task<Result> relay_upgraded();
-  io::Task<> relay_to_backend();
   void build_response_headers();
   http::BodyLength answer_length() const;
+
+  // upgrade.cc
+  std::string_view upgrade_asked() const;
+  bool add_websocket_key();
+  io::Task<Result> await_settings();
+  Result check_upgrade_refusal() const;
+  Result switch_protocols();
+  Result finish_handshake();
+  io::Task<Result> relay_upgraded();
+  io::Task<> review_access(Tunnel& tunnel);
+  class Standing;
+  io::Task<Result> decide_again();
 
   // answer.cc
   io::Task<> answer(const base::Error& error);
@@ -168,7 +175,8 @@ class Exchange {
   io::Signal upload_ended_;
   std::optional<Result> upload_outcome_;
   SendPatience send_patience_;
-  base::Instant tunnel_moved_;  // the last byte of an upgraded connection, in either direction
+  std::string_view websocket_key_;  // of the handshake with the backend; empty: none is under way
+  SnapshotPtr withdrawn_by_;        // the one that took access away from an open connection
   base::Instant request_sent_;
   base::Instant answered_;
   base::Instant ended_;  // the last byte of the answer has left

@@ -20,6 +20,7 @@ io::Task<Exchange::Result> Exchange::forward() {
   const backends::EndpointState* failed = nullptr;
   for (;;) {
     Result outcome = co_await open_backend(failed);
+    if (outcome && client_.head().upgrade && backend_.multiplexed()) outcome = co_await await_settings();
     if (outcome) outcome = co_await send_request();
     if (outcome) outcome = co_await await_answer();
     if (outcome) co_return outcome;
@@ -78,7 +79,10 @@ io::Task<Exchange::Result> Exchange::send_request() {
     upload_.start();
     co_return Result{};
   }
-  if (auto finished = backend.finish({}); !finished) co_return finished;
+  // Over HTTP/2 an upgrade goes on in what is the request's body there.
+  if (!head.upgrade || !backend_.multiplexed()) {
+    if (auto finished = backend.finish({}); !finished) co_return finished;
+  }
   for (;;) {
     auto flushed = backend.flush();
     if (!flushed) co_return base::fail(broken_while_sending(flushed.error()));

@@ -124,6 +124,24 @@ void drain_away(Scene& scene) {
   scene.world.sim.run_until([&] { return client.ended(); });
 }
 
+std::string websocket(std::string_view more, std::string_view version = "13") {
+  return get("/a/open",
+             "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: " + std::string(version) +
+                 "\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + std::string(more));
+}
+
+void demand_another_origin(Service& service) {
+  service.websocket.origins.push_back(*websocket::OriginPattern::parse("https://app.example"));
+}
+
+void take_the_route_away(Scene& scene) {
+  Client client(scene.world.sim);
+  client.send(get("/a/open", "X-Do: switch\r\nConnection: upgrade\r\nUpgrade: shout\r\n"));
+  scene.world.sim.run_for(base::seconds(1));
+  scene.world.serve({{.path = "/b"}});
+  scene.world.sim.run_until([&] { return client.ended(); });
+}
+
 const std::map<Reason, Provoke>& provocations() {
   static const std::map<Reason, Provoke> all = {
       {Reason::dns_timeout, with_service([](Service& s) { s.endpoints = nullptr; }, get("/a/open"))},
@@ -146,6 +164,7 @@ const std::map<Reason, Provoke>& provocations() {
        with_service([](Service& s) { s.body_bytes_max = 1; },
                     "POST /a/open HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxx")},
       {Reason::request_timeout, withhold_the_body},
+      {Reason::websocket_version_refused, asking(websocket("", "8"))},
       {Reason::path_refused, asking(get("/a%2Fopen"))},
       {Reason::expectation_failed, asking(get("/a/open", "Expect: tea\r\n"))},
       {Reason::no_route, asking(get("/nowhere"))},
@@ -156,6 +175,9 @@ const std::map<Reason, Provoke>& provocations() {
       {Reason::key_set_unavailable, withhold_the_key_set},
       {Reason::scope_insufficient, with_key("/a/write")},
       {Reason::rule_denied, asking(get("/a/other"))},
+      {Reason::origin_refused,
+       with_service(demand_another_origin, websocket("Origin: https://evil.example\r\n"))},
+      {Reason::access_withdrawn, take_the_route_away},
       {Reason::no_healthy_endpoint,
        with_service([](Service& s) { s.endpoints = std::make_shared<backends::EndpointList>(); },
                     get("/a/open"))},

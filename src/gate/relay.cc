@@ -10,6 +10,10 @@ base::Error client_gone() {
   return {base::Reason::client_disconnected, base::Side::client, base::Retry::never, "the client went away"};
 }
 
+base::Instant read_deadline_of(const RelayPlan& plan) {
+  return plan.read_patience == kUnlimited ? base::kNever : plan.loop.now() + plan.read_patience;
+}
+
 io::Task<base::Result<>> wait_for_backend(RelayPlan& plan) {
   base::Instant deadline = plan.loop.now() + plan.write_patience;
   io::Wake wake = co_await io::wait_for(plan.loop, deadline, plan.to.writable());
@@ -40,7 +44,7 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
   uint64_t moved = 0;
   uint64_t turn_end = kTurnBytes;
   uint64_t progress_mark = plan.progress_bytes;
-  base::Instant read_deadline = plan.loop.now() + plan.read_patience;
+  base::Instant read_deadline = read_deadline_of(plan);
   for (;;) {
     auto got = plan.from.peek();
     if (!got) co_return std::unexpected(got.error());
@@ -52,15 +56,14 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
       if (!taken) co_return std::unexpected(taken.error());
       plan.from.consume(*taken);
       moved += *taken;
-      if (plan.last_moved != nullptr && *taken > 0) *plan.last_moved = plan.loop.now();
       if (moved >= progress_mark) {
         progress_mark = moved + plan.progress_bytes;
-        read_deadline = plan.loop.now() + plan.read_patience;
+        read_deadline = read_deadline_of(plan);
       }
       if (last && *taken == offered) break;
       if (*taken == 0) {
         if (auto ready = co_await wait_writable(plan); !ready) co_return std::unexpected(ready.error());
-        read_deadline = plan.loop.now() + plan.read_patience;  // the wait was the sink's, not the source's
+        read_deadline = read_deadline_of(plan);  // the wait was the sink's, not the source's
       } else if (moved >= turn_end) {
         turn_end = moved + kTurnBytes;
         co_await io::Yield(plan.loop);
@@ -81,10 +84,7 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
             ? co_await io::wait_for(plan.loop, read_deadline, plan.from.readable(), plan.client->gone())
             : co_await io::wait_for(plan.loop, read_deadline, plan.from.readable());
     if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
-    if (wake == io::Wake::timed_out) {
-      if (plan.last_moved != nullptr) read_deadline = *plan.last_moved + plan.read_patience;
-      if (plan.loop.now() >= read_deadline) co_return base::fail(plan.read_timeout);
-    }
+    if (wake == io::Wake::timed_out) co_return base::fail(plan.read_timeout);
   }
   bool passed = plan.trailers == RelayPlan::Trailers::passed;
   if (auto finished = plan.to.finish(passed ? plan.from.trailers() : std::string_view{}); !finished) {

@@ -47,15 +47,16 @@ struct ClientWait {
 // Until the client may take more of its answer. Fails with client_disconnected, or with timeout.
 io::Task<base::Result<>> wait_for_client(ClientWait wait);
 
+// Of a source whose silence is somebody else's to judge.
+inline constexpr base::Duration kUnlimited{INT64_MAX};
+
 struct RelayPlan {
   io::Loop& loop;
   http::BodySource& from;
   http::BodySink& to;
-  base::Duration read_patience;   // for progress_bytes more to come
-  base::Duration write_patience;  // for a backend to take a byte; a client has its SendPatience
+  base::Duration read_patience = kUnlimited;  // for progress_bytes more to come
+  base::Duration write_patience;              // for a backend to take a byte; a client has its SendPatience
   uint64_t progress_bytes = 1;
-  base::Instant* last_moved =
-      nullptr;                      // of both directions of an upgraded connection, whose idle time is one
   uint64_t bytes_max = UINT64_MAX;  // more than this is too_large
   enum class Trailers : uint8_t { passed, dropped } trailers = Trailers::passed;
   base::Error read_timeout;

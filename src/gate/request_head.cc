@@ -21,7 +21,8 @@ constexpr http::HeaderIdSet kNeverForwarded = http::HeaderIdSet::of(
     HeaderId::x_forwarded_for, HeaderId::x_forwarded_host, HeaderId::x_forwarded_port,
     HeaderId::x_forwarded_prefix, HeaderId::x_forwarded_proto, HeaderId::x_real_ip, HeaderId::forwarded,
     HeaderId::x_request_id, HeaderId::x_original_url, HeaderId::x_rewrite_url, HeaderId::x_http_method,
-    HeaderId::x_http_method_override, HeaderId::x_method_override, HeaderId::proxy_authorization);
+    HeaderId::x_http_method_override, HeaderId::x_method_override, HeaderId::proxy_authorization,
+    HeaderId::sec_websocket_key);
 
 bool names(const NamedValue& edit, const http::Header& header) {
   if (edit.id != HeaderId::other) return edit.id == header.id;
@@ -47,11 +48,6 @@ bool is_edited_away(const HeaderEdits& edits, const http::Header& header) {
 
 bool Exchange::add_header(std::string_view name, std::string_view value) {
   return headers_out_.add({.name = name, .value = value, .id = HeaderId::other});
-}
-
-std::string_view Exchange::upgrade_asked() const {
-  const http::Header* upgrade = client_.head().headers.find(HeaderId::upgrade);
-  return upgrade != nullptr ? upgrade->value : std::string_view{};
 }
 
 // The host matched is the host sent, in the same letters and without a trailing dot.
@@ -87,7 +83,7 @@ Exchange::Result Exchange::build_request_headers() {
   }
   for (const NamedValue& edit : edits.set) fits &= add_header(edit.name, edit.value);
   for (const NamedValue& edit : edits.add) fits &= add_header(edit.name, edit.value);
-  fits &= add_forwarding_headers() && add_identity_headers();
+  fits &= add_forwarding_headers() && add_identity_headers() && add_websocket_key();
   if (!fits) return base::client_error(Reason::request_head_too_large, "the headers to forward do not fit");
   return {};
 }

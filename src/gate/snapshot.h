@@ -19,6 +19,7 @@
 #include "http/header_id.h"
 #include "http/limits.h"
 #include "routing/table.h"
+#include "websocket/origin.h"
 
 namespace tls {
 class ServerContext;
@@ -41,6 +42,11 @@ struct HeaderEdits {
 };
 
 enum class HostSent : uint8_t { preserve, backend };
+
+struct WebSocketPolicy {
+  std::vector<websocket::OriginPattern> origins;       // whose pages may open one; empty: all, and no pages
+  base::Duration idle_patience = base::seconds(3600);  // of both directions together, of any upgrade
+};
 
 struct Service {
   std::string name;
@@ -65,6 +71,7 @@ struct Service {
   uint32_t head_bytes_max = 64 * 1024;
   bool accepts_encoded_slash = false;
   bool accepts_parameters = false;
+  WebSocketPolicy websocket;
 };
 
 struct Timeouts {

@@ -110,7 +110,7 @@ TEST(Waits, AnUpgradedConnectionOnWhichNobodySpeaksEnds) {
   client.send(upgrade_to("switch"));
   world.sim.run_for(base::seconds(3000));
   client.send("words");
-  world.sim.run_for(kTunnelPatience - base::seconds(1));
+  world.sim.run_for(WebSocketPolicy{}.idle_patience - base::seconds(1));
   EXPECT_FALSE(client.ended());
   world.sim.run_for(base::seconds(3));
   EXPECT_TRUE(client.ended());

@@ -18,6 +18,8 @@ telemetry::RequestIdGenerator::Seed random_seed(crypto::RandomSource& random) {
 // When descriptors have run out, accepting waits this long for some to come free.
 constexpr base::Duration kAcceptPause = base::milliseconds(100);
 constexpr base::Duration kHouseInterval = base::seconds(1);
+// Where a token has to be verified anew, each takes about 0.1 ms.
+constexpr size_t kReviewsInATurn = 16;
 // An answer about key sets holds this long; shorter than the control thread's own interval between fetches.
 constexpr base::Duration kKeysAnswerHolds = base::seconds(1);
 // A question without an answer, as when its provider went meanwhile, is put again after this long.
@@ -37,6 +39,7 @@ Worker::Worker(const WorkerParts& parts)
   wall_offset_ns_ = parts_.loop.clock().wall_now().ns - parts_.loop.clock().now().ns;
   tasks_.spawn(deliver_mail());
   tasks_.spawn(keep_house());
+  tasks_.spawn(tell_of_generations());
 }
 
 Worker::~Worker() {
@@ -71,6 +74,16 @@ void Worker::apply(SnapshotPtr snapshot) {
   auto holder = std::make_shared<SnapshotPtr>(std::move(snapshot));
   snapshot_ = SnapshotPtr(holder, holder->get());
   for (auto& slot : listeners_) slot->listener->acceptable.fire();  // one may have waited for its policy
+  generations_.begin_round();
+  applied_.fire();
+}
+
+// Each of them decides once more upon what it began with: thousands at once would hold up everybody else.
+io::Task<> Worker::tell_of_generations() {
+  for (;;) {
+    while (generations_.notify_some(kReviewsInATurn)) co_await io::Yield(parts_.loop);
+    co_await io::wait_for(parts_.loop, base::kNever, applied_);
+  }
 }
 
 bool Worker::is_served(uint32_t slot) const {

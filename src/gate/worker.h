@@ -111,6 +111,8 @@ class Worker {
   auth::TokenCache& tokens() { return tokens_; }
   auth::AssertionCache& assertions() { return assertions_; }
   auth::KeySets& key_sets() { return key_sets_; }
+  // snapshot() is another one. Everybody is told, in turns.
+  io::Broadcast& generations() { return generations_; }
   io::Broadcast& keys_arrived() { return keys_arrived_; }
   // Asks the control thread to look for new keys, unless it was just asked or has just answered: key ids can
   // be made up at will, and must cost it nothing. False: there is no answer to wait for.
@@ -136,6 +138,7 @@ class Worker {
   io::Task<> accept_clients(ListenerSlot& slot);
   io::Task<> serve_client(std::unique_ptr<Client> client);
   io::Task<> keep_house();
+  io::Task<> tell_of_generations();
   io::Task<> finish_drain(base::Instant deadline);
   bool is_served(uint32_t slot) const;
   std::shared_ptr<ServiceState> make_state(uint32_t slot);
@@ -161,6 +164,8 @@ class Worker {
   KeysCheck& keys_check(uint32_t key_slot);
   std::vector<KeysCheck> keys_checks_;  // by key slot
   io::Broadcast keys_arrived_;
+  io::Broadcast generations_;
+  io::Signal applied_;
   std::vector<std::shared_ptr<ServiceState>> services_;  // by slot; made at the first request
   // Of services that were removed while exchanges still use them; their series go with the last one.
   std::vector<std::pair<uint32_t, std::shared_ptr<ServiceState>>> leaving_;

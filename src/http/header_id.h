@@ -29,6 +29,8 @@ namespace http {
   X(proxy_connection, "proxy-connection")                             \
   X(proxy_status, "proxy-status")                                     \
   X(sec_fetch_mode, "sec-fetch-mode")                                 \
+  X(sec_websocket_accept, "sec-websocket-accept")                     \
+  X(sec_websocket_key, "sec-websocket-key")                           \
   X(server, "server")                                                 \
   X(set_cookie, "set-cookie")                                         \
   X(te, "te")                                                         \

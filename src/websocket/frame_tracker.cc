@@ -41,7 +41,7 @@ void FrameTracker::follow(std::string_view bytes) {
 size_t FrameTracker::until_boundary(std::string_view next) const {
   FrameTracker ahead = *this;
   size_t at = 0;
-  while (at < next.size() && (ahead.state_ == State::header || ahead.state_ == State::payload)) {
+  while (at < next.size() && ahead.within_frame()) {
     const uint64_t step = ahead.state_ == State::payload ? ahead.left_ : 1;
     const std::string_view piece =
         next.substr(at, static_cast<size_t>(std::min<uint64_t>(step, next.size() - at)));

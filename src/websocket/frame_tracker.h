@@ -25,6 +25,8 @@ class FrameTracker {
   // Between two frames, also between the fragments of a message: a control frame of ours may follow what has
   // been sent on (§5.4). Never true of a broken stream, nor behind a close frame, which is the last.
   bool at_boundary() const { return state_ == State::start; }
+  // Some bytes of a frame have been sent on, and some are still to come.
+  bool within_frame() const { return state_ == State::header || state_ == State::payload; }
   // How many of the bytes that come next belong to the frame that is under way; all of them when it ends
   // further on. 0 at a boundary, and of a stream that is broken or has ended.
   size_t until_boundary(std::string_view next) const;

@@ -100,6 +100,7 @@ TEST(FrameTracker, IsAtNoBoundaryWithinAFrame) {
       FrameTracker tracker(sender);
       for (size_t at = 0; at < bytes.size(); ++at) {
         EXPECT_EQ(tracker.at_boundary(), at == 0);
+        EXPECT_EQ(tracker.within_frame(), at != 0);
         if (at > 0 && at < 300)
           EXPECT_EQ(tracker.until_boundary(bytes.substr(at) + "more"), bytes.size() - at);
         tracker.follow(bytes.substr(at, 1));

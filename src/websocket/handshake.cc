@@ -45,8 +45,8 @@ bool is_key(std::string_view text) {
 
 base::Result<> check_version(const http::Headers& headers) {
   const std::string_view* version = find_only(headers, "sec-websocket-version");
-  if (version == nullptr || *version != kVersion) return refuse("Sec-WebSocket-Version is not 13");
-  return {};
+  if (version != nullptr && *version == kVersion) return {};
+  return base::client_error(Reason::websocket_version_refused, "Sec-WebSocket-Version is not 13");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ Accept make_accept(std::string_view key);    // §4.2.2 (5.4)
 bool asks_for_websocket(const http::RequestHead& head);
 
 // An HTTP/1.1 request (§4.2.1): GET without a body, Connection and Upgrade, a key of 16 bytes, version 13.
-// http_request_error, side client.
+// http_request_error or websocket_version_refused (§4.2.2 (4)), side client.
 base::Result<> check_request(const http::RequestHead& head);
 // The headers of an extended CONNECT (RFC 8441 §5), which has neither key nor Upgrade.
 base::Result<> check_extended_connect(const http::Headers& headers);

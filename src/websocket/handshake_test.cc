@@ -47,8 +47,12 @@ std::string checked_request(const Fields& fields) {
   head.method = http::Method::get;
   set_headers(head.headers, fields);
   const auto result = check_request(head);
-  if (!result) EXPECT_EQ(result.error().reason, base::Reason::http_request_error);
-  return result ? "good" : result.error().detail;
+  if (result) return "good";
+  const std::string detail = result.error().detail;
+  EXPECT_EQ(result.error().reason, detail.find("Version") != detail.npos
+                                       ? base::Reason::websocket_version_refused
+                                       : base::Reason::http_request_error);
+  return detail;
 }
 
 TEST(Handshake, AcceptOfAKey) {
