@@ -11,6 +11,7 @@ namespace config {
 namespace {
 
 constexpr uint32_t kWorkersMax = 1024;
+constexpr uint32_t kConnectionsMax = 10'000'000;
 
 // --- admin ---
 
@@ -120,7 +121,7 @@ constexpr Field kTimeoutFields[] = {
     field<&TimeoutSettings::body, kTimeout>(
         {.key = "body", .doc = "Without a byte of the request's body arriving.", .fallback = "\"30s\""}),
     field<&TimeoutSettings::send, kTimeout>(
-        {.key = "send", .doc = "Without the client taking a byte of the answer.", .fallback = "\"30s\""}),
+        {.key = "send", .doc = "Waiting for the client to take 1 KiB of the answer.", .fallback = "\"30s\""}),
     field<&TimeoutSettings::idle, kTimeout>(
         {.key = "idle", .doc = "Between two requests of a connection.", .fallback = "\"75s\""}),
     field<&TimeoutSettings::drain, kTimeout>({.key = "drain",
@@ -146,6 +147,11 @@ constexpr Field kGateFields[] = {
         {.key = "admin", .doc = "The listener for those who run the gate."}),
     field<&GateSettings::workers, kInteger<0, kWorkersMax>>(
         {.key = "workers", .doc = "Threads that serve; 0 is one per core.", .fallback = "0"}),
+    field<&GateSettings::connections_max, kInteger<0, kConnectionsMax>>(
+        {.key = "max_connections",
+         .doc = "Client connections open at once, shared out evenly among the workers; 0 is half of what the "
+                "limit of open files allows.",
+         .fallback = "0"}),
     field<&GateSettings::log, kRecordOf<LogSettings, kLogRecord>>(
         {.key = "log", .doc = "What is logged, and where to."}),
     field<&GateSettings::providers, kProviders>(

@@ -195,6 +195,7 @@ class Dump {
     }
     if (g.admin.address.text() != AdminSettings{}.address.text()) line(0, "admin " + g.admin.address.text());
     if (g.workers != 0) line(0, fmt::format("workers {}", g.workers));
+    if (g.connections_max != 0) line(0, fmt::format("max_connections {}", g.connections_max));
     if (g.log.access.to == AccessLogSettings::To::file) line(0, "access log " + g.log.access.file);
     if (g.log.access.to == AccessLogSettings::To::off) line(0, "access log off");
     if (g.log.access.form == AccessLogSettings::Form::json) line(0, "access log as json");

@@ -112,7 +112,7 @@ struct IdentitySettings {
 struct TimeoutSettings {
   base::Duration head = base::seconds(10);   // from a request's first byte to the end of its head
   base::Duration body = base::seconds(30);   // without a byte of the body arriving
-  base::Duration send = base::seconds(30);   // without the client taking a byte of the answer
+  base::Duration send = base::seconds(30);   // waited in all for the client to take 1 KiB of the answer
   base::Duration idle = base::seconds(75);   // between two requests of a connection
   base::Duration drain = base::seconds(30);  // after SIGTERM, for what is in flight
 };
@@ -120,7 +120,8 @@ struct TimeoutSettings {
 struct GateSettings {
   std::vector<ListenerSettings> listeners;  // at least one
   AdminSettings admin;
-  uint32_t workers = 0;  // 0: one per core
+  uint32_t workers = 0;          // 0: one per core
+  uint32_t connections_max = 0;  // of clients; 0: as the limit of descriptors allows
   LogSettings log;
   std::vector<auth::ProviderSpec> providers;  // api_keys files are read in
   IdentitySettings identity;

@@ -34,6 +34,18 @@ void raise_descriptor_limit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The share of each worker of the client connections that may be open. Each may need a backend connection
+// too, and something has to be left for files, listeners and the admin listener.
+uint32_t connections_of_worker(uint32_t configured, size_t workers) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = 1024;
+  uint64_t descriptors = std::min<uint64_t>(limit.rlim_cur, UINT32_MAX);
+  uint64_t reserved = std::min<uint64_t>(512 + 128 * workers, descriptors / 4);
+  uint64_t possible = descriptors - reserved;
+  uint64_t all = configured != 0 ? std::min<uint64_t>(configured, possible) : possible / 2;
+  return static_cast<uint32_t>(std::max<uint64_t>(all / workers, 1));
+}
+
 config::Diagnostic problem_at(const base::Source& source, std::string key, std::string message) {
   return {.severity = config::Severity::error,
           .source = source,
@@ -241,6 +253,7 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   apply_listeners(*loaded.gate, diagnostics);
   apply_admin(*loaded.gate, diagnostics);
   fill_listener_policies(*loaded.gate, snapshot);
+  snapshot.connections_max = connections_of_worker(loaded.gate->connections_max, workers_.size());
   bool changed = current_.snapshot == nullptr || loaded.gate != current_.loaded.gate ||
                  snapshot.services != current_.snapshot->services ||
                  snapshot.signer != current_.snapshot->signer ||

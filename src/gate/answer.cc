@@ -46,6 +46,22 @@ std::string html_escaped(std::string_view text) {
 
 }  // namespace
 
+std::string_view connection_refusal() {
+  static const std::string answer = [] {
+    std::string name(base::reason_name(Reason::connection_limit_reached));
+    std::string body = "{\"type\":\"" + std::string(kReasonsPath) + name + "\",\"title\":";
+    body += base::json_quoted(base::reason_title(Reason::connection_limit_reached));
+    body +=
+        ",\"status\":503,\"detail\":\"the gate has as many client connections as it takes\",\"reason\":\"";
+    body += name + "\"}\n";
+    return "HTTP/1.1 503 Service Unavailable\r\nProxy-Status: gatehouse; error=" + name +
+           "\r\nRetry-After: 1\r\nCache-Control: no-store\r\nContent-Type: application/problem+json\r\n"
+           "Content-Length: " +
+           std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body;
+  }();
+  return answer;
+}
+
 io::Task<> Exchange::answer(const base::Error& error) {
   record_.reason = error.reason;
   record_.detail = error.detail;

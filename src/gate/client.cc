@@ -131,8 +131,12 @@ io::Task<> Client::answer_plain_http(tls::Stream& stream, base::Instant deadline
 }
 
 io::Task<> Client::serve(http::ServerStream& stream) {
-  Exchange exchange(worker_, context_, stream);
-  co_await exchange.run();
+  if (exchanges_++ == 0) worker_.clients().became_busy(*this);
+  {
+    Exchange exchange(worker_, context_, stream);
+    co_await exchange.run();
+  }
+  if (--exchanges_ == 0) worker_.clients().became_idle(*this);
 }
 
 io::Task<> Client::refuse(http::ServerStream& stream, base::Error error) {

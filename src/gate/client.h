@@ -12,21 +12,30 @@
 
 namespace gate {
 
-struct ClientTag;
-
 class Client final : public io::ListNode<ClientTag>, public http::RequestHandler {
  public:
   Client(Worker& worker, std::unique_ptr<io::Stream> stream, ClientContext context)
-      : worker_(worker), context_(std::move(context)), stream_(std::move(stream)) {}
+      : worker_(worker), context_(std::move(context)), stream_(std::move(stream)) {
+    worker_.clients().entered(*this);
+  }
+  ~Client() override { worker_.clients().gone(*this); }
 
   io::Task<> run();
 
   io::Task<> serve(http::ServerStream& stream) override;
   io::Task<> refuse(http::ServerStream& stream, base::Error error) override;
-  bool draining() const override { return worker_.draining(); }
+  bool draining() const override { return leaving_ || worker_.draining(); }
   const http::ServerLimits& limits() const override { return worker_.snapshot()->server_limits; }
   uint32_t listener() const { return context_.listener; }
   void begin_drain();
+  // Waits for a request of which nothing has come.
+  bool idle() const { return connection_ != nullptr && connection_->idle(); }
+  // Closes an idle one for another's sake, as in a drain.
+  void leave() {
+    leaving_ = true;
+    begin_drain();
+  }
+  bool leaving() const { return leaving_; }
 
  private:
   enum class Opened : uint8_t { not_at_all, http1, http2 };
@@ -41,6 +50,8 @@ class Client final : public io::ListNode<ClientTag>, public http::RequestHandler
 
   Worker& worker_;
   ClientContext context_;
+  uint32_t exchanges_ = 0;  // now
+  bool leaving_ = false;
   std::unique_ptr<io::Stream> stream_;  // until the connection has it
   std::unique_ptr<http::ServerConnection> connection_;
 };

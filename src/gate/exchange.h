@@ -39,6 +39,9 @@ static_assert(kAttemptsMax <= telemetry::ExchangeRecord::kAttemptsMax);
 // What docs/reasons.md says about a reason; empty when there is none of that name. Lives for ever.
 std::string_view reason_document(std::string_view name);
 
+// The whole answer to a connection that is one too many. Lives for ever.
+std::string_view connection_refusal();
+
 bool is_edited_away(const HeaderEdits& edits, const http::Header& header);
 
 class Tunnel;

@@ -116,6 +116,7 @@ struct Snapshot {
   std::vector<http::HeaderId> identity_headers;  // convenience copies for backends
   http::ServerLimits server_limits;
   Timeouts timeouts;
+  uint32_t connections_max = UINT32_MAX;  // of clients, on each worker
   std::vector<ListenerPolicy> listeners;  // by listener number
 };
 

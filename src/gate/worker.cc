@@ -34,7 +34,7 @@ struct Worker::ListenerSlot {
 };
 
 Worker::Worker(const WorkerParts& parts)
-    : parts_(parts), mailbox_(parts.loop), ids_(random_seed(parts.random)) {
+    : parts_(parts), mailbox_(parts.loop), ids_(random_seed(parts.random)), clients_(parts.loop, metrics_) {
   parts_.random.fill({reinterpret_cast<uint8_t*>(&random_state_), sizeof random_state_});
   wall_offset_ns_ = parts_.loop.clock().wall_now().ns - parts_.loop.clock().now().ns;
   tasks_.spawn(deliver_mail());
@@ -215,6 +215,12 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
     int error = 0;
     if (std::unique_ptr<io::Stream> stream = slot.listener->accept(peer, error)) {
       metrics_.count(telemetry::Counter::connections_accepted);
+      if (!clients_.make_room(snapshot_->connections_max)) {
+        metrics_.count(telemetry::Counter::connections_refused);
+        // A client that expects TLS would not understand.
+        if (snapshot_->listeners[slot.number].tls == nullptr) clients_.turn_away(std::move(stream));
+        continue;
+      }
       std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
       connections_.spawn(serve_client(std::make_unique<Client>(
           *this, std::move(stream),
@@ -232,25 +238,7 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
   std::erase_if(listeners_, [&](const auto& held) { return held.get() == &slot; });
 }
 
-// Counts a client's connection while it is open, also when it is cut.
-struct Worker::OpenConnection {
-  OpenConnection(Worker& of, uint32_t on) : worker(of), listener(on) {
-    worker.metrics_.connection_opened(listener);
-    ++worker.client_count_;
-  }
-  ~OpenConnection() {
-    worker.metrics_.connection_closed(listener);
-    if (--worker.client_count_ == 0) worker.clients_gone_.fire();
-  }
-  Worker& worker;
-  uint32_t listener;
-};
-
-io::Task<> Worker::serve_client(std::unique_ptr<Client> client) {
-  OpenConnection counted(*this, client->listener());
-  clients_.push_back(*client);
-  co_await client->run();
-}
+io::Task<> Worker::serve_client(std::unique_ptr<Client> client) { co_await client->run(); }
 
 void Worker::drain(base::Duration deadline) {
   if (draining_) return;
@@ -259,15 +247,14 @@ void Worker::drain(base::Duration deadline) {
     slot->removed = true;
     slot->listener->acceptable.fire();
   }
-  for (Client* client = clients_.front(); client != nullptr; client = clients_.after(*client))
-    client->begin_drain();
+  clients_.begin_drain();
   tasks_.spawn(finish_drain(parts_.loop.now() + deadline));
 }
 
 io::Task<> Worker::finish_drain(base::Instant deadline) {
-  while (client_count_ > 0 || !listeners_.empty()) {
+  while (clients_.count() > 0 || !listeners_.empty()) {
     base::Instant look_again = std::min(deadline, parts_.loop.now() + base::milliseconds(20));
-    co_await io::wait_for(parts_.loop, look_again, clients_gone_);
+    co_await io::wait_for(parts_.loop, look_again, clients_.all_gone());
     if (parts_.loop.now() >= deadline) break;
   }
   connections_.cancel_all();

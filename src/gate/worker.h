@@ -13,6 +13,7 @@
 #include "access/token_cache.h"
 #include "backends/pool.h"
 #include "crypto/random.h"
+#include "gate/clients.h"
 #include "gate/snapshot.h"
 #include "io/broadcast.h"
 #include "io/loop.h"
@@ -25,9 +26,6 @@
 #include "telemetry/request_id.h"
 
 namespace gate {
-
-class Client;
-struct ClientTag;
 
 // What a worker keeps for one service over all generations. Exchanges share it, so that it may be forgotten
 // while they run.
@@ -119,6 +117,7 @@ class Worker {
   bool ask_for_keys(uint32_t key_slot);
   uint64_t keys_checks(uint32_t key_slot) const;  // answers so far
   bool draining() const { return draining_; }
+  Clients& clients() { return clients_; }
   // Where a listener that was ever added listens.
   const io::Address& listener_address(uint32_t number) const { return listener_addresses_[number]; }
   // The one place an exchange ends in: counts it and writes its line.
@@ -132,11 +131,10 @@ class Worker {
 
  private:
   struct ListenerSlot;
-  struct OpenConnection;
 
   io::Task<> deliver_mail();
   io::Task<> accept_clients(ListenerSlot& slot);
-  io::Task<> serve_client(std::unique_ptr<Client> client);
+  static io::Task<> serve_client(std::unique_ptr<Client> client);
   io::Task<> keep_house();
   io::Task<> tell_of_generations();
   io::Task<> finish_drain(base::Instant deadline);
@@ -175,9 +173,7 @@ class Worker {
   std::string date_;
   std::vector<std::unique_ptr<ListenerSlot>> listeners_;
   std::vector<io::Address> listener_addresses_;  // by number
-  io::List<Client, ClientTag> clients_;
-  uint32_t client_count_ = 0;
-  io::Signal clients_gone_;
+  Clients clients_;
   io::Scope connections_;  // destroyed first: its coroutines use everything above
   io::Scope tasks_;
 };

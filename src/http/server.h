@@ -30,6 +30,8 @@ class ServerConnection {
   virtual io::Task<> serve(RequestHandler& handler) = 0;
   // RequestHandler::draining() has become true: an idle connection closes now, a busy one when it is done.
   virtual void begin_drain() = 0;
+  // Waiting for a request of which nothing has come: may be closed without loss.
+  virtual bool idle() const = 0;
 };
 
 }  // namespace http

@@ -35,8 +35,7 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
   std::unique_ptr<io::Stream> take_stream() { return std::move(stream_); }
   io::Buffer take_received() { return in_.take_received(); }
 
-  // Waiting between two requests: may be closed without loss.
-  bool idle() const { return idle_; }
+  bool idle() const override { return idle_; }
 
   base::Result<http::BodyBytes> peek() override { return in_.peek(); }
   void consume(size_t count) override { in_.consume(count); }

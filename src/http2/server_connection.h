@@ -22,6 +22,7 @@ class ServerConnection final : public http::ServerConnection, private Session {
 
   io::Task<> serve(http::RequestHandler& handler) override;
   void begin_drain() override { wake_.fire(); }
+  bool idle() const override { return exchanges_ == 0 && arrived_.empty(); }
   // Of requests being answered.
   uint32_t exchanges() const { return exchanges_; }
 

@@ -139,6 +139,8 @@ void write_counters(MetricsText& text, Workers workers) {
   };
   static constexpr Family kFamilies[kCounterCount] = {
       {Counter::connections_accepted, "gatehouse_connections_accepted_total", "Client connections accepted."},
+      {Counter::connections_refused, "gatehouse_connections_refused_total",
+       "Client connections refused since max_connections were open."},
       {Counter::exchanges_accepted, "gatehouse_exchanges_accepted_total", "Exchanges begun."},
       {Counter::exchanges_recorded, "gatehouse_exchanges_recorded_total",
        "Exchanges ended with their record."},

@@ -20,6 +20,7 @@ namespace telemetry {
 // Counters without labels.
 enum class Counter : uint8_t {
   connections_accepted,
+  connections_refused,
   exchanges_accepted,
   exchanges_recorded,
   log_lines_dropped,
@@ -30,7 +31,7 @@ enum class Counter : uint8_t {
   tls_handshakes_failed,
   proxy_headers_refused,
 };
-inline constexpr int kCounterCount = 10;
+inline constexpr int kCounterCount = 11;
 
 inline constexpr uint32_t kListenersMax = 64;  // gauges for further listeners are counted under the last
 
