@@ -290,6 +290,7 @@ GateWorld::GateWorld(uint64_t seed, io::SimWeather* weather) : sim(seed), random
   key = auth::make_api_key(random);
   worker = std::make_unique<Worker>(
       WorkerParts{.loop = sim.loop, .network = sim.network, .random = random, .control = control});
+  worker->set_access_log(AccessLog::on);
   serve({{.path = "/a"}});
   worker->add_listener(0, sim.network.listen(io::sim_address(1, 80)));
 }
