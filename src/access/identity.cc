@@ -1,5 +1,6 @@
 #include "access/identity.h"
 
+#include <algorithm>
 #include <atomic>
 
 namespace auth {
@@ -12,6 +13,11 @@ size_t memory_bytes(const std::vector<std::string>& list) {
 }
 
 }  // namespace
+
+bool is_clean(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
 
 IdentityPtr make_identity(Identity identity) {
   static std::atomic<uint64_t> last_serial{0};

@@ -1,11 +1,12 @@
-// Who is calling, as a provider vouched for it. Made once by a mechanism (api_key, jwt) or by hand for `test`
-// and `explain`, shared as pointer-to-const afterwards, and never changed: caches rely on serial naming one
-// content.
+// Who is calling, as a provider vouched for it. Made once by a mechanism (api_key, jwt, client_cert) or by
+// hand for `test` and `explain`, shared as pointer-to-const afterwards, and never changed: caches rely on
+// serial naming one content.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/json.h"
@@ -22,10 +23,15 @@ struct Identity {
   std::string preferred_username;  // empty: unknown
   std::string session_id;          // `sid`; empty: unknown
   std::string credential_id;       // an API key's id or a token's jti; empty: unknown
-  JsonTree claims;                 // what the token said; empty for API keys
+  JsonTree claims;                 // what the token or certificate said; empty for API keys
   base::WallTime expires{INT64_MAX};
   uint64_t serial = 0;  // unique in the process; set by make_identity
 };
+
+inline constexpr size_t kSubjectBytesMax = 1024;
+
+// What becomes part of headers, logs and rules holds no control characters, whoever signed it.
+bool is_clean(std::string_view text);
 
 using IdentityPtr = std::shared_ptr<const Identity>;
 

@@ -11,7 +11,6 @@ namespace {
 
 constexpr JsonLimits kHeaderLimits{.bytes = 8 * 1024, .depth = 6, .values = 256};
 constexpr JsonLimits kClaimsLimits{.bytes = kTokenBytesMax, .depth = 16, .values = 2048};
-constexpr size_t kSubjectBytesMax = 1024;
 // Dates from here on are "never": the wall clock in nanoseconds ends in 2262.
 constexpr double kUnixSecondsMax = 9'000'000'000;
 constexpr double kNumericDateMax = 253'402'300'800;  // the year 10000; beyond is an error of unit
@@ -88,12 +87,6 @@ base::Result<Times> check_times(JsonValue claims, base::Duration skew, base::Wal
   if (now >= times.valid_until) return refuse("the token has expired");
   if (now < times.valid_from) return refuse("the token is not valid yet");
   return times;
-}
-
-// What becomes part of headers, logs and rules holds no control characters, whoever signed it.
-bool is_clean(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 // A list of strings, or one string. Anything else refuses the token: a rule that denies by group must not be

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "access/api_key.h"
+#include "access/client_cert.h"
 #include "access/credential.h"
 #include "access/jwks.h"
 #include "access/jwt.h"
@@ -37,6 +38,7 @@ struct Provider {
   uint64_t version = 0;      // follows from the definition's content, not from its place in a file
   std::vector<ApiKey> keys;  // of an api_keys provider, in the order of its file
   std::optional<JwtPolicy> jwt;
+  std::optional<ClientCertPolicy> client_cert;
   KeySource key_source = KeySource::none;
   std::string key_location;  // the file or URL as written
   KeySetPtr inline_keys;
@@ -53,12 +55,16 @@ class Providers {
 
   const ApiKeyTable& api_keys() const { return api_keys_; }
   bool accepts_tokens() const { return accepts_tokens_; }
+  // Of the client_cert providers, in their order: equal where the same certificates make the same callers.
+  // 0: there are none.
+  uint64_t certificates_version() const { return certificates_version_; }
 
  private:
   friend class ProvidersCompiler;
   std::vector<std::shared_ptr<const Provider>> list_;  // in the order of the definitions
   ApiKeyTable api_keys_;
   bool accepts_tokens_ = false;
+  uint64_t certificates_version_ = 0;
 };
 
 // previous: the generation before, or null. All errors are reported.

@@ -58,12 +58,20 @@ void add_keys(Fingerprint& print, const ApiKeysSpec& spec) {
   }
 }
 
+void add_client_cert(Fingerprint& print, const ClientCertSpec& spec) {
+  print.add(spec.ca_pem);
+  print.add(static_cast<int64_t>(spec.identity.size()));
+  for (CertificateName kind : spec.identity) print.add(static_cast<int64_t>(kind));
+  print.add(static_cast<int64_t>(spec.groups_from));
+}
+
 uint64_t version_of(const ProviderSpec& spec) {
   Fingerprint print;
   print.add(spec.name);
-  print.add(std::string_view(spec.jwt ? "jwt" : "api_keys"));
+  print.add(std::string_view(spec.jwt ? "jwt" : spec.api_keys ? "api_keys" : "client_cert"));
   if (spec.jwt) add_jwt(print, *spec.jwt);
   if (spec.api_keys) add_keys(print, *spec.api_keys);
+  if (spec.client_cert) add_client_cert(print, *spec.client_cert);
   return print.hash();
 }
 
@@ -88,8 +96,8 @@ class ProvidersCompiler {
       report(spec.source, "two providers are called " + base::json_quoted(spec.name));
       return;
     }
-    if (spec.jwt.has_value() == spec.api_keys.has_value()) {
-      report(spec.source, "a provider needs exactly one mechanism: `jwt` or `api_keys`");
+    if (spec.jwt.has_value() + spec.api_keys.has_value() + spec.client_cert.has_value() != 1) {
+      report(spec.source, "a provider needs exactly one mechanism: `jwt`, `api_keys` or `client_cert`");
       return;
     }
     uint64_t version = version_of(spec);
@@ -102,6 +110,7 @@ class ProvidersCompiler {
       provider->version = version;
       if (spec.jwt) compile_jwt(spec, before, *provider);
       if (spec.api_keys) compile_keys(*spec.api_keys, *provider);
+      if (spec.client_cert) compile_authorities(*spec.client_cert, *provider);
       out_->list_.push_back(std::move(provider));
     }
     check_issuer(spec);
@@ -112,7 +121,12 @@ class ProvidersCompiler {
     check_unique_digests();
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
     std::vector<const ApiKey*> keys;
+    Fingerprint certificates;
     for (const auto& provider : out_->list_) {
+      if (provider->client_cert) {
+        certificates.add(static_cast<int64_t>(provider->version));
+        out_->certificates_version_ = certificates.hash();
+      }
       for (const ApiKey& key : provider->keys) keys.push_back(&key);
       out_->accepts_tokens_ |= provider->jwt.has_value();
     }
@@ -200,6 +214,18 @@ class ProvidersCompiler {
       provider.keys.push_back({.digest = *digest,
                                .identity = make_identity(std::move(identity)),
                                .use = use_of(*digest, provider.name)});
+    }
+  }
+
+  void compile_authorities(const ClientCertSpec& spec, Provider& provider) {
+    if (spec.identity.empty())
+      report(spec.ca_source, "`identity` is empty: no certificate would have a subject");
+    auto policy = compile_client_cert(spec, provider.name);
+    if (policy) {
+      provider.client_cert = std::move(*policy);
+    } else {
+      report(spec.ca_source,
+             "the authorities of " + base::json_quoted(provider.name) + " cannot be used: " + policy.error());
     }
   }
 
