@@ -136,6 +136,16 @@ TEST(Connection, HeadsArriveAsHttp1WouldHaveThem) {
   EXPECT_EQ(pair.site.last, "GET http://site.example/raw upgrade\nupgrade: websocket");
 }
 
+TEST(Connection, ARequestBeganWhenItsHeadDid) {
+  Pair pair;
+  pair.ask({});
+  pair.sim.run_for(base::seconds(7));
+  const base::Instant asked = pair.sim.clock.now();
+  pair.ask({.path = "/hints"});
+  EXPECT_GE(pair.site.last_began, asked);
+  EXPECT_LE(pair.site.last_began, pair.sim.clock.now());
+}
+
 TEST(Connection, ManyAtOnceBeyondWhatTheServerAllows) {
   Pair pair({.delay_max = base::milliseconds(3), .piece_max = 3000});
   std::vector<Told*> all;

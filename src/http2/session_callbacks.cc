@@ -102,7 +102,6 @@ struct SessionCallbacks {
   static void take_head(Session& session, const nghttp2_frame& frame) {
     const EndStream end = (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 ? EndStream::yes : EndStream::no;
     session.count_useful_frame();
-    session.head_began_ = {};
     session.head_text_.finish();
     if (frame.headers.cat == NGHTTP2_HCAT_REQUEST) {
       session.head_arrived(frame.hd.stream_id, nullptr, end);
@@ -114,6 +113,7 @@ struct SessionCallbacks {
       }
       if (end == EndStream::yes && !channel->failed()) channel->peer_ended();
     }
+    session.head_began_ = {};
     session.head_text_.release();
   }
 

@@ -53,6 +53,7 @@ class Site final : public http::RequestHandler {
   io::Task<> serve(http::ServerStream& stream) override {
     ++served;
     last = describe(stream.head());
+    last_began = stream.began();
     const std::string_view path = stream.head().target;
     if (path == "/echo") {
       co_await echo(stream);
@@ -137,6 +138,7 @@ class Site final : public http::RequestHandler {
   int gone = 0;
   std::string last;
   std::string last_refusal;
+  base::Instant last_began;
 
  private:
   io::Task<> respond(http::ServerStream& stream, uint16_t status, std::string body) {
