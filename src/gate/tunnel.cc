@@ -114,14 +114,16 @@ io::Task<Tunnel::End> Tunnel::part(base::Error why, Close to_client) {
   backend.size = websocket::write_masked_close_frame({.code = websocket::kGoingAway, .reason = {}},
                                                      backend.frame, plan_.random);
   if (backend.state == Farewell::State::frame_under_way) backend.state = Farewell::State::impossible;
-  for (;;) {
+  while (!plan_.client.client_gone()) {
     go_on(client);
-    go_on(backend);
-    if ((client.over() && backend.over()) || plan_.client.client_gone()) break;
+    // Told any earlier, the backend might leave in the middle of the frame.
+    if (client.over()) go_on(backend);
+    if (client.over() && backend.over()) break;
     io::Wake wake = co_await io::wait_for(plan_.loop, deadline, plan_.client.writable(), plan_.client.gone(),
                                           plan_.backend.readable(), plan_.backend.writable());
     if (wake == io::Wake::timed_out) break;
   }
+  go_on(backend);
   if (client.state != Farewell::State::told) co_return End{why, End::Manner::cut};
   co_await await_answers(deadline);
   co_return End{why, End::Manner::parted};
