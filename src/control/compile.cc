@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -31,7 +32,8 @@ std::vector<std::string> places_of(const auth::RuleSet& rules) {
 std::string authority_of(const config::Address& address) {
   if (!address.unix_path.empty()) return "localhost";
   std::string text = address.text();
-  if (address.port == 80) text.resize(text.size() - 3);
+  bool https = address.scheme == config::Address::Scheme::https;
+  if (address.port == (https ? 443 : 80)) text.resize(text.rfind(':'));
   return text;
 }
 
@@ -50,10 +52,11 @@ gate::HeaderEdits edits_of(const config::HeaderChanges& changes) {
 }
 
 // Null when a name among them has to be looked up.
-backends::EndpointListPtr literal_endpoints(const std::vector<config::Address>& addresses) {
+backends::EndpointListPtr literal_endpoints(const std::vector<config::Address>& addresses,
+                                            const WirePtr& wire) {
   auto endpoints = std::make_shared<backends::EndpointList>();
   for (const config::Address& address : addresses) {
-    auto endpoint = literal_endpoint(address);
+    auto endpoint = literal_endpoint(address, wire);
     if (!endpoint) return nullptr;
     endpoints->push_back(std::move(*endpoint));
   }
@@ -96,7 +99,7 @@ bool same_source(const base::Source& a, const base::Source& b) {
 
 }  // namespace
 
-std::optional<backends::Endpoint> literal_endpoint(const config::Address& address) {
+std::optional<backends::Endpoint> literal_endpoint(const config::Address& address, const WirePtr& wire) {
   backends::Endpoint endpoint;
   if (!address.unix_path.empty()) {
     endpoint.address.kind = io::Address::Kind::unix_path;
@@ -106,27 +109,35 @@ std::optional<backends::Endpoint> literal_endpoint(const config::Address& addres
     if (!ip) return std::nullopt;
     endpoint.address.ip = *ip;
     endpoint.address.port = address.port;
+    endpoint.server_name = address.host;
   }
   endpoint.text = io::format_address(endpoint.address);
   endpoint.authority = authority_of(address);
+  endpoint.wire = wire;
   return endpoint;
 }
 
-backends::Endpoint resolved_endpoint(const config::Address& address, const base::IpAddress& ip) {
+backends::Endpoint resolved_endpoint(const config::Address& address, const base::IpAddress& ip,
+                                     const WirePtr& wire) {
   backends::Endpoint endpoint;
   endpoint.address.ip = ip;
   endpoint.address.port = address.port;
   endpoint.text = io::format_address(endpoint.address);
   endpoint.authority = authority_of(address);
+  endpoint.server_name = address.host;
+  endpoint.wire = wire;
   return endpoint;
 }
 
-Compiler::Compiler() = default;
+Compiler::Compiler(io::Clock& clock, std::shared_ptr<const tls::TicketKeys> ticket_keys)
+    : clock_(clock), ticket_keys_(std::move(ticket_keys)) {}
 Compiler::~Compiler() = default;
 
 Compiled Compiler::compile(const config::LoadedGate& loaded, uint64_t generation) {
   Compiled out;
   generation_ = generation;
+  using enum WireCompiler::MissingFiles;
+  missing_files_ = loaded.incomplete ? ignored : refused;
   ProviderNames names = ProviderNames::same;
   if (loaded.gate != gate_.settings) {
     GateParts parts;
@@ -134,6 +145,8 @@ Compiled Compiler::compile(const config::LoadedGate& loaded, uint64_t generation
     if (parts.provider_names != gate_.provider_names) names = ProviderNames::changed;
     gate_ = std::move(parts);
   }
+  out.listeners = gate_.listeners;
+  std::ranges::copy(gate_.listener_diagnostics, std::back_inserter(out.diagnostics));
   choose_definitions(loaded, names, out);
   routing::Table routes = compile_routes(out);
   finish(out);
@@ -160,6 +173,7 @@ bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
   if (loaded.incomplete) {
     // Checked without its secrets: providers may lack what they cannot do without.
     parts.providers = std::make_shared<const auth::Providers>();
+    compile_gate_listeners(loaded, parts);
     return rules.has_value();
   }
   auto providers = auth::compile_providers(loaded.gate->providers, gate_.providers.get());
@@ -168,7 +182,25 @@ bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
   } else {
     report(providers.error(), diagnostics);
   }
-  return rules && providers;
+  compile_gate_listeners(loaded, parts);
+  bool good = rules && providers;
+  if (!good) std::ranges::copy(parts.listener_diagnostics, std::back_inserter(diagnostics));
+  return good;
+}
+
+// A refused listener is alone in it: denials and providers that came with it hold at once.
+void Compiler::compile_gate_listeners(const config::LoadedGate& loaded, GateParts& parts) const {
+  CompiledListeners compiled =
+      compile_listeners({.loaded = loaded, .ticket_keys = ticket_keys_, .now = clock_.wall_now()});
+  parts.listeners = std::move(compiled.list);
+  parts.listener_diagnostics = std::move(compiled.diagnostics);
+  std::vector<std::string> names = listener_names(*loaded.gate);
+  for (size_t i = 0; i < parts.listeners.size(); ++i) {
+    if (parts.listeners[i] != nullptr) continue;
+    for (const CompiledListenerPtr& before : gate_.listeners) {
+      if (before != nullptr && before->name == names[i]) parts.listeners[i] = before;
+    }
+  }
 }
 
 // For each service what it would be served as, if its routes are free.
@@ -213,7 +245,8 @@ Compiler::DefinitionPtr Compiler::compile_service(
   auto definition = std::make_shared<Definition>();
   definition->settings = settings;
   auto rules = compile_service_rules(*settings, diagnostics);
-  if (!add_routes(*settings, *definition, diagnostics) || rules == nullptr) return nullptr;
+  bool has_wire = find_wire(entry, *definition, diagnostics);
+  if (!add_routes(*settings, *definition, diagnostics) || rules == nullptr || !has_wire) return nullptr;
 
   const config::ForwardSettings& forward = settings->forward;
   auto service = std::make_shared<gate::Service>();
@@ -221,8 +254,9 @@ Compiler::DefinitionPtr Compiler::compile_service(
   service->slot = entry.slot;
   service->generation = generation_;
   service->place = settings->source.text();
-  service->endpoints = literal_endpoints(forward.to);
-  bool same_backends = entry.served != nullptr && entry.served->settings->forward.to == forward.to;
+  service->endpoints = literal_endpoints(forward.to, definition->wire);
+  bool same_backends = entry.served != nullptr && entry.served->settings->forward.to == forward.to &&
+                       entry.served->wire == definition->wire;
   service->backends_generation = same_backends ? entry.served->service->backends_generation : generation_;
   service->strip_prefix = forward.strip_prefix;
   service->host =
@@ -237,8 +271,33 @@ Compiler::DefinitionPtr Compiler::compile_service(
   service->head_bytes_max = settings->limits.head_bytes_max;
   service->accepts_encoded_slash = settings->paths.encoded_slash == config::PathChoice::keep;
   service->accepts_parameters = settings->paths.parameters == config::PathChoice::keep;
+  for (const std::string& text : settings->websocket.origins) {
+    auto origin = websocket::OriginPattern::parse(text);
+    if (!origin) {  // the loader has parsed it before
+      diagnostics.push_back(error_at(settings->source, std::move(origin.error())));
+      return nullptr;
+    }
+    service->websocket.origins.push_back(std::move(*origin));
+  }
+  service->websocket.idle_patience = settings->websocket.idle_timeout;
   definition->service = std::move(service);
   return definition;
+}
+
+// The same object as before while the words are the same, so that connections stay.
+bool Compiler::find_wire(const Entry& entry, Definition& definition, config::Diagnostics& diagnostics) {
+  const config::ForwardSettings& forward = definition.settings->forward;
+  if (entry.served != nullptr && same_wire(entry.served->settings->forward, forward)) {
+    definition.wire = entry.served->wire;
+    return true;
+  }
+  auto wire = wires_.compile(forward, missing_files_);
+  if (!wire) {
+    diagnostics.push_back(std::move(wire.error()));
+    return false;
+  }
+  definition.wire = std::move(*wire);
+  return true;
 }
 
 bool Compiler::add_routes(const config::ServiceSettings& settings, Definition& definition,
@@ -344,9 +403,11 @@ void Compiler::finish(Compiled& out) {
     if (entry.served != nullptr && entry.served->service->endpoints == nullptr) {
       out.names_to_resolve.push_back({.slot = entry.slot,
                                       .generation = entry.served->service->backends_generation,
-                                      .settings = entry.served->settings});
+                                      .settings = entry.served->settings,
+                                      .wire = entry.served->wire});
     }
   }
+  wires_.sweep();
 }
 
 std::shared_ptr<gate::Snapshot> Compiler::make_snapshot(uint64_t generation, routing::Table routes) const {

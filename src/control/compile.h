@@ -1,7 +1,7 @@
 // From settings to what the data plane decides by: a Snapshot made of per-service parts. The running gate
 // keeps one Compiler and calls it at every reload; `check`, `test` and `explain` make one for a single use.
-// It decides whom a conflict refuses and what a refused service goes on with; it never reads a file, resolves
-// a name or touches a worker. Control thread only.
+// It decides whom a conflict refuses and what a refused service or listener goes on with; it never reads a
+// user's file, resolves a name or touches a worker. Control thread only.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,10 @@
 #include <vector>
 
 #include "config/load.h"
+#include "control/listeners.h"
+#include "control/wires.h"
 #include "gate/snapshot.h"
+#include "io/clock.h"
 
 namespace control {
 
@@ -25,12 +28,15 @@ struct NamesToResolve {
   uint64_t generation = 0;  // gate::Service::backends_generation
   std::shared_ptr<const config::ServiceSettings>
       settings;  // forward.to, in which literal addresses may stand too
+  WirePtr wire;
 };
 
 struct Compiled {
   // Null: the gate's own rules or providers are refused, and with them the whole; the compiler is as before.
-  // The signer and the listeners are the caller's to fill in.
+  // The signer and the listeners' policies by number are the caller's to fill in.
   std::shared_ptr<gate::Snapshot> snapshot;
+  // By their places in the settings. One that is refused is its last good version, or null.
+  std::vector<CompiledListenerPtr> listeners;
   config::Diagnostics diagnostics;  // of compiling; those of loading stand in the LoadedGate
   std::vector<std::string>
       refused_services;  // broken or in conflict, sorted; they may serve their last good version
@@ -40,7 +46,9 @@ struct Compiled {
 
 class Compiler {
  public:
-  Compiler();
+  // ticket_keys: of sessions with clients; null for a gate that serves nobody.
+  explicit Compiler(io::Clock& clock = io::system_clock(),
+                    std::shared_ptr<const tls::TicketKeys> ticket_keys = nullptr);
   ~Compiler();
   Compiler(const Compiler&) = delete;
   Compiler& operator=(const Compiler&) = delete;
@@ -57,6 +65,7 @@ class Compiler {
     std::shared_ptr<const config::ServiceSettings> settings;
     std::shared_ptr<const gate::Service> service;
     std::vector<routing::RouteSpec> routes;
+    WirePtr wire;
   };
   using DefinitionPtr = std::shared_ptr<const Definition>;
 
@@ -73,15 +82,19 @@ class Compiler {
     std::shared_ptr<const auth::Providers> providers;
     std::shared_ptr<const auth::RuleSet> rules;
     std::vector<std::string> rule_places;
+    std::vector<CompiledListenerPtr> listeners;
+    config::Diagnostics listener_diagnostics;  // told again with every generation that they hold for
   };
   enum class ProviderNames : uint8_t { same, changed };
 
   bool compile_gate(const config::LoadedGate& loaded, GateParts& parts,
                     config::Diagnostics& diagnostics) const;
+  void compile_gate_listeners(const config::LoadedGate& loaded, GateParts& parts) const;
   void choose_definitions(const config::LoadedGate& loaded, ProviderNames names, Compiled& out);
   DefinitionPtr compile_service(const Entry& entry,
                                 const std::shared_ptr<const config::ServiceSettings>& settings,
                                 config::Diagnostics& diagnostics);
+  bool find_wire(const Entry& entry, Definition& definition, config::Diagnostics& diagnostics);
   std::shared_ptr<const auth::RuleSet> compile_service_rules(const config::ServiceSettings& settings,
                                                              config::Diagnostics& diagnostics) const;
   bool add_routes(const config::ServiceSettings& settings, Definition& definition,
@@ -95,8 +108,12 @@ class Compiler {
   Entry& entry_of(const std::string& name);
   uint32_t label_of(const std::string& pattern);
 
+  io::Clock& clock_;
+  std::shared_ptr<const tls::TicketKeys> ticket_keys_;
   GateParts gate_;
-  uint64_t generation_ = 0;    // being compiled
+  WireCompiler wires_;
+  uint64_t generation_ = 0;  // being compiled
+  WireCompiler::MissingFiles missing_files_ = WireCompiler::MissingFiles::refused;
   std::deque<Entry> entries_;  // by slot
   std::unordered_map<std::string, uint32_t> slots_;
   std::deque<std::string> labels_;
@@ -105,8 +122,9 @@ class Compiler {
 };
 
 // An address that needs no lookup: an IP address or a unix socket. nullopt for a name.
-std::optional<backends::Endpoint> literal_endpoint(const config::Address& address);
+std::optional<backends::Endpoint> literal_endpoint(const config::Address& address, const WirePtr& wire);
 // A name's address, once it is known.
-backends::Endpoint resolved_endpoint(const config::Address& address, const base::IpAddress& ip);
+backends::Endpoint resolved_endpoint(const config::Address& address, const base::IpAddress& ip,
+                                     const WirePtr& wire);
 
 }  // namespace control

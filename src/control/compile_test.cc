@@ -138,7 +138,7 @@ TEST(Compile, NamesAreLeftToTheResolver) {
   EXPECT_EQ(compiled.names_to_resolve[0].slot, find(compiled, "orders").slot);
   EXPECT_EQ(compiled.names_to_resolve[0].settings->forward.to[0].host, "localhost");
   backends::Endpoint resolved = control::resolved_endpoint(
-      compiled.names_to_resolve[0].settings->forward.to[0], *base::parse_ip("127.0.0.1"));
+      compiled.names_to_resolve[0].settings->forward.to[0], *base::parse_ip("127.0.0.1"), nullptr);
   EXPECT_EQ(resolved.text, "127.0.0.1:9001");
   EXPECT_EQ(resolved.authority, "localhost:9001");
 }

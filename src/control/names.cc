@@ -30,6 +30,7 @@ void NameKeeper::apply(const std::vector<NamesToResolve>& wanted) {
     auto entry = std::make_unique<Entry>();
     entry->generation = names.generation;
     entry->settings = names.settings;
+    entry->wire = names.wire;
     // What is known of the names that stay outlives a change of the others.
     if (known != entries_.end()) entry->addresses = std::move(known->second->addresses);
     std::erase_if(entry->addresses, [&](const auto& item) {
@@ -52,7 +53,7 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
     base::Duration again = io::kTtlMax;
     bool failed = false;
     for (const config::Address& address : entry.settings->forward.to) {
-      if (literal_endpoint(address)) continue;
+      if (literal_endpoint(address, entry.wire)) continue;
       auto resolved = co_await resolver_.resolve(address.host, loop_.now() + kLookupPatience);
       if (!resolved) {
         failed = true;
@@ -77,7 +78,7 @@ io::Task<> NameKeeper::keep(uint32_t slot, Entry& entry) {
 void NameKeeper::take_endpoints(uint32_t slot, Entry& entry) {
   backends::EndpointList found;
   for (const config::Address& address : entry.settings->forward.to) {
-    if (auto literal = literal_endpoint(address)) {
+    if (auto literal = literal_endpoint(address, entry.wire)) {
       found.push_back(std::move(*literal));
       continue;
     }
@@ -87,7 +88,7 @@ void NameKeeper::take_endpoints(uint32_t slot, Entry& entry) {
     // alone is used where there is any, so that one backend is not two endpoints.
     bool any_v4 = std::ranges::any_of(known->second, [](const base::IpAddress& ip) { return !ip.v6; });
     for (const base::IpAddress& ip : known->second) {
-      if (!ip.v6 || !any_v4) found.push_back(resolved_endpoint(address, ip));
+      if (!ip.v6 || !any_v4) found.push_back(resolved_endpoint(address, ip, entry.wire));
     }
   }
   if (!found.empty() && !same_endpoints(entry.endpoints, found)) {

@@ -39,6 +39,7 @@ class NameKeeper {
   struct Entry {
     uint64_t generation = 0;  // of the backends
     std::shared_ptr<const config::ServiceSettings> settings;
+    WirePtr wire;
     std::map<std::string, std::vector<base::IpAddress>> addresses;  // last known, by name
     backends::EndpointListPtr endpoints;
     io::Task<> task;

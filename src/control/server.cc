@@ -25,6 +25,8 @@ namespace {
 constexpr base::Duration kSettle = base::milliseconds(4);
 // A definition that is gone may be on its way back: folders are swapped and files replaced in two steps.
 constexpr base::Duration kGoneSettle = base::milliseconds(40);
+// How long a session ticket's key seals; tickets live two to three times that.
+constexpr base::Duration kTicketKeyAge = base::seconds(3600);
 
 // Every connection is two descriptors; the soft limit many systems set is far below what the hard one allows.
 void raise_descriptor_limit() {
@@ -99,6 +101,8 @@ Server::Server(io::Loop& loop, ServerOptions options)
       mailbox_(loop),
       files_(options_.folder),
       loader_(files_, options_.environment),
+      ticket_keys_(std::make_shared<tls::TicketKeys>(random_)),
+      compiler_(loop.clock(), ticket_keys_),
       identity_key_(options_.folder, random_),
       started_(loop.now()),
       resolver_(io::make_dns_resolver(loop)),
@@ -123,6 +127,7 @@ int Server::run() {
   tasks_.spawn(watch_files());
   tasks_.spawn(watch_signals());
   tasks_.spawn(keys_.run());
+  tasks_.spawn(rotate_ticket_keys());
   ready_ = true;
   write_ready_file();
   spdlog::info("serving {}, environment {}: {}", options_.folder, options_.environment,
@@ -176,6 +181,13 @@ io::Task<> Server::deliver_mail() {
   for (;;) {
     mailbox_.deliver();
     co_await io::wait_for(loop_, base::kNever, mailbox_.arrived());
+  }
+}
+
+io::Task<> Server::rotate_ticket_keys() {
+  for (;;) {
+    co_await io::sleep_for(loop_, kTicketKeyAge);
+    ticket_keys_->rotate(random_);
   }
 }
 
@@ -250,9 +262,9 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   gate::Snapshot& snapshot = *compiled.snapshot;
   apply_log(*loaded.gate, diagnostics);
   apply_signer(*loaded.gate, snapshot, diagnostics);
-  apply_listeners(*loaded.gate, diagnostics);
+  apply_listeners(*loaded.gate, compiled, diagnostics);
   apply_admin(*loaded.gate, diagnostics);
-  fill_listener_policies(*loaded.gate, snapshot);
+  fill_listener_policies(*loaded.gate, compiled);
   snapshot.connections_max = connections_of_worker(loaded.gate->connections_max, workers_.size());
   bool changed = current_.snapshot == nullptr || loaded.gate != current_.loaded.gate ||
                  snapshot.services != current_.snapshot->services ||
@@ -298,18 +310,20 @@ void Server::post_to_workers(const Call& call) {
   }
 }
 
-void Server::apply_listeners(const config::GateSettings& gate, config::Diagnostics& diagnostics) {
+void Server::apply_listeners(const config::GateSettings& gate, const Compiled& compiled,
+                             config::Diagnostics& diagnostics) {
+  std::vector<std::string> names = listener_names(gate);
   std::erase_if(listeners_, [&](ListenerEntry& entry) {
-    bool wanted = std::ranges::any_of(gate.listeners, [&](const config::ListenerSettings& settings) {
-      return settings.address.text() == entry.configured;
-    });
+    bool wanted = std::ranges::find(names, entry.configured) != names.end();
     if (!wanted) remove_listener(entry);
     return !wanted;
   });
-  for (const config::ListenerSettings& settings : gate.listeners) {
-    auto open = std::ranges::find(listeners_, settings.address.text(), &ListenerEntry::configured);
+  for (size_t i = 0; i < gate.listeners.size(); ++i) {
+    if (compiled.listeners[i] == nullptr) continue;  // refused: nobody may connect
+    const config::ListenerSettings& settings = gate.listeners[i];
+    auto open = std::ranges::find(listeners_, names[i], &ListenerEntry::configured);
     if (open == listeners_.end()) {
-      add_listener(settings, diagnostics);
+      add_listener(settings, names[i], diagnostics);
     } else if (!open->unix_path.empty() && open->unix_mode != settings.unix_mode) {
       std::string problem = io::set_unix_mode(open->unix_path, settings.unix_mode);
       if (problem.empty()) open->unix_mode = settings.unix_mode;
@@ -318,16 +332,19 @@ void Server::apply_listeners(const config::GateSettings& gate, config::Diagnosti
   }
 }
 
-bool Server::add_listener(const config::ListenerSettings& settings, config::Diagnostics& diagnostics) {
+void Server::add_listener(const config::ListenerSettings& settings, const std::string& name,
+                          config::Diagnostics& diagnostics) {
   auto sockets = io::open_listening_sockets(to_io_address(settings.address),
                                             static_cast<int>(workers_.size()), settings.unix_mode);
   if (!sockets) {
     diagnostics.push_back(problem_at(settings.source, "listen", sockets.error()));
-    return false;
+    return;
   }
+  io::Address bound = io::socket_address(sockets->front());
   ListenerEntry entry{.number = next_listener_++,
-                      .configured = settings.address.text(),
-                      .bound = io::format_address(io::socket_address(sockets->front())),
+                      .configured = name,
+                      .bound = io::format_address(bound),
+                      .port = bound.port,
                       .unix_path = settings.address.unix_path,
                       .unix_mode = settings.unix_mode};
   for (size_t i = 0; i < workers_.size(); ++i) {
@@ -338,7 +355,6 @@ bool Server::add_listener(const config::ListenerSettings& settings, config::Diag
   }
   spdlog::info("listening on {}", entry.bound);
   listeners_.push_back(std::move(entry));
-  return true;
 }
 
 void Server::remove_listener(ListenerEntry& entry) {
@@ -347,16 +363,35 @@ void Server::remove_listener(ListenerEntry& entry) {
   spdlog::info("no longer listening on {}", entry.bound);
 }
 
-// By number, so that a connection of a listener that is gone still finds its policy: nobody is trusted there.
-void Server::fill_listener_policies(const config::GateSettings& gate, gate::Snapshot& snapshot) const {
-  snapshot.listeners.resize(next_listener_);
+// By number, so that a connection of a listener that is gone, and one that it accepts last, still finds its
+// policy: what it spoke before, but nobody is trusted there.
+void Server::fill_listener_policies(const config::GateSettings& gate, Compiled& compiled) {
+  policies_.resize(next_listener_);
+  for (gate::ListenerPolicy& policy : policies_) policy.trusted_proxies.clear();
   for (const ListenerEntry& entry : listeners_) {
-    gate::ListenerPolicy& policy = snapshot.listeners[entry.number];
-    policy.name = entry.configured;
-    for (const config::ListenerSettings& settings : gate.listeners) {
-      if (settings.address.text() == entry.configured) policy.trusted_proxies = settings.trusted_proxies;
+    for (const CompiledListenerPtr& listener : compiled.listeners) {
+      if (listener == nullptr || listener->name != entry.configured) continue;
+      policies_[entry.number] = listener->policy;
+      if (listener->redirect == config::Redirect::https) {
+        policies_[entry.number].redirect_port = redirect_port(gate);
+      }
     }
   }
+  compiled.snapshot->listeners = policies_;
+}
+
+// Never 0: what is to be redirected is never served instead, also while the place it is sent to is refused.
+uint16_t Server::redirect_port(const config::GateSettings& gate) const {
+  constexpr uint16_t kHttpsPort = 443;
+  std::vector<std::string> names = listener_names(gate);
+  for (size_t i = 0; i < gate.listeners.size(); ++i) {
+    const config::ListenerSettings& settings = gate.listeners[i];
+    if (!settings.tls || !settings.address.unix_path.empty()) continue;
+    auto open = std::ranges::find(listeners_, names[i], &ListenerEntry::configured);
+    if (open != listeners_.end()) return open->port;
+    return settings.address.port != 0 ? settings.address.port : kHttpsPort;
+  }
+  return kHttpsPort;
 }
 
 void Server::apply_admin(const config::GateSettings& gate, config::Diagnostics& diagnostics) {

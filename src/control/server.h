@@ -28,6 +28,7 @@
 #include "io/os_signals.h"
 #include "io/resolver.h"
 #include "io/task.h"
+#include "tls/ticket_keys.h"
 
 namespace control {
 
@@ -54,6 +55,7 @@ class Server final : private gate::ControlPlane,
     uint32_t number = 0;
     std::string configured;  // ":8080"
     std::string bound;       // "0.0.0.0:8080", with the port the system chose
+    uint16_t port = 0;       // that port
     std::string unix_path;
     uint32_t unix_mode = 0;
   };
@@ -82,16 +84,20 @@ class Server final : private gate::ControlPlane,
   io::Task<> watch_files();
   io::Task<> watch_signals();
   io::Task<> deliver_mail();
+  io::Task<> rotate_ticket_keys();
   void reload(const Watcher::Changes& changes);
   // Something that was defined is not there now.
   bool takes_away(const Watcher::Changes& changes) const;
   bool take(config::LoadedGate loaded, base::Instant began);
   void finish_load(config::Diagnostics diagnostics, const config::Diagnostics& before);
   void publish(Compiled& compiled);
-  void apply_listeners(const config::GateSettings& gate, config::Diagnostics& diagnostics);
-  bool add_listener(const config::ListenerSettings& settings, config::Diagnostics& diagnostics);
+  void apply_listeners(const config::GateSettings& gate, const Compiled& compiled,
+                       config::Diagnostics& diagnostics);
+  void add_listener(const config::ListenerSettings& settings, const std::string& name,
+                    config::Diagnostics& diagnostics);
   void remove_listener(ListenerEntry& entry);
-  void fill_listener_policies(const config::GateSettings& gate, gate::Snapshot& snapshot) const;
+  void fill_listener_policies(const config::GateSettings& gate, Compiled& compiled);
+  uint16_t redirect_port(const config::GateSettings& gate) const;
   void apply_admin(const config::GateSettings& gate, config::Diagnostics& diagnostics);
   void apply_log(const config::GateSettings& gate, config::Diagnostics& diagnostics);
   void apply_signer(const config::GateSettings& gate, gate::Snapshot& snapshot,
@@ -117,6 +123,7 @@ class Server final : private gate::ControlPlane,
   crypto::SystemRandom random_;
   config::DiskFiles files_;
   config::Loader loader_;
+  std::shared_ptr<tls::TicketKeys> ticket_keys_;
   Compiler compiler_;
   IdentityKey identity_key_;
   Generation current_;
@@ -127,6 +134,7 @@ class Server final : private gate::ControlPlane,
   uint32_t workers_drained_ = 0;
   uint32_t next_listener_ = 0;
   std::vector<ListenerEntry> listeners_;
+  std::vector<gate::ListenerPolicy> policies_;  // by number, also of listeners that are gone
   std::string admin_configured_;
   std::string admin_bound_;
   std::string log_path_;
