@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/bytes.h"
+#include "control/expiry.h"
 #include "control/server.h"
 #include "control/version.h"
 #include "telemetry/exposition.h"
@@ -51,7 +52,7 @@ std::string Server::format_metrics() const {
   }
   std::vector<std::string_view> listeners(next_listener_);
   for (const ListenerEntry& entry : listeners_) listeners[entry.number] = entry.configured;
-  return telemetry::format_exposition(
+  std::string text = telemetry::format_exposition(
       metrics, {.services = services, .routes = compiler_.route_labels(), .listeners = listeners},
       {.version = kVersion,
        .revision = kRevision,
@@ -60,6 +61,7 @@ std::string Server::format_metrics() const {
        .last_reload_success = last_success_,
        .services = serving_count(),
        .services_broken = current_.refused.size()});
+  return text + format_expiry_metrics(compiled_listeners_);
 }
 
 uint64_t Server::serving_count() const {
@@ -81,15 +83,15 @@ std::string Server::format_status() const {
   return fmt::format(
       R"({{"version":{},"environment":{},"generation":{},"generation_time":{},"ready":{},"draining":{},)"
       R"("uptime_seconds":{},"workers":{},"listeners":{},"admin":{},"services":{},"services_refused":{},)"
-      R"("key_sets":{},"last_reload":{{"successful":{},"duration_ms":{:.3f}}},"diagnostics":{}}})"
+      R"("key_sets":{},"certificates":{},"last_reload":{{"successful":{},"duration_ms":{:.3f}}},"diagnostics":{}}})"
       "\n",
       json_quoted(kVersion), json_quoted(options_.environment), current_.number,
       json_quoted(base::format_rfc3339(current_.time.ns)), ready_, draining_,
       static_cast<int64_t>((loop_.now() - started_).seconds()), workers_.size(), listeners,
       json_quoted(admin_bound_), serving_count(),
       json_list(current_.refused, [](const std::string& name) { return json_quoted(name); }), key_sets,
-      current_.last_reload_successful, static_cast<double>(current_.reload_time.ns) / 1e6,
-      config::format_json(current_.diagnostics));
+      format_certificates(compiled_listeners_), current_.last_reload_successful,
+      static_cast<double>(current_.reload_time.ns) / 1e6, config::format_json(current_.diagnostics));
 }
 
 std::string Server::format_services() const {

@@ -16,6 +16,7 @@
 #include <thread>
 
 #include "base/bytes.h"
+#include "control/expiry.h"
 #include "io/socket.h"
 
 namespace control {
@@ -27,6 +28,7 @@ constexpr base::Duration kSettle = base::milliseconds(4);
 constexpr base::Duration kGoneSettle = base::milliseconds(40);
 // How long a session ticket's key seals; tickets live two to three times that.
 constexpr base::Duration kTicketKeyAge = base::seconds(3600);
+constexpr base::Duration kDay = base::seconds(24 * 3600);
 
 // Every connection is two descriptors; the soft limit many systems set is far below what the hard one allows.
 void raise_descriptor_limit() {
@@ -128,6 +130,7 @@ int Server::run() {
   tasks_.spawn(watch_signals());
   tasks_.spawn(keys_.run());
   tasks_.spawn(rotate_ticket_keys());
+  tasks_.spawn(warn_of_expiry());
   ready_ = true;
   write_ready_file();
   spdlog::info("serving {}, environment {}: {}", options_.folder, options_.environment,
@@ -188,6 +191,16 @@ io::Task<> Server::rotate_ticket_keys() {
   for (;;) {
     co_await io::sleep_for(loop_, kTicketKeyAge);
     ticket_keys_->rotate(random_);
+  }
+}
+
+// Once a day; what a reload brings, its diagnostics tell.
+io::Task<> Server::warn_of_expiry() {
+  for (;;) {
+    for (const std::string& warning : expiry_warnings(compiled_listeners_, loop_.clock().wall_now())) {
+      spdlog::warn("{}", warning);
+    }
+    co_await io::sleep_for(loop_, kDay);
   }
 }
 
@@ -378,6 +391,7 @@ void Server::fill_listener_policies(const config::GateSettings& gate, Compiled& 
     }
   }
   compiled.snapshot->listeners = policies_;
+  compiled_listeners_ = compiled.listeners;
 }
 
 // Never 0: what is to be redirected is never served instead, also while the place it is sent to is refused.

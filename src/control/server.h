@@ -85,6 +85,7 @@ class Server final : private gate::ControlPlane,
   io::Task<> watch_signals();
   io::Task<> deliver_mail();
   io::Task<> rotate_ticket_keys();
+  io::Task<> warn_of_expiry();
   void reload(const Watcher::Changes& changes);
   // Something that was defined is not there now.
   bool takes_away(const Watcher::Changes& changes) const;
@@ -134,7 +135,8 @@ class Server final : private gate::ControlPlane,
   uint32_t workers_drained_ = 0;
   uint32_t next_listener_ = 0;
   std::vector<ListenerEntry> listeners_;
-  std::vector<gate::ListenerPolicy> policies_;  // by number, also of listeners that are gone
+  std::vector<CompiledListenerPtr> compiled_listeners_;  // as served now
+  std::vector<gate::ListenerPolicy> policies_;           // by number, also of listeners that are gone
   std::string admin_configured_;
   std::string admin_bound_;
   std::string log_path_;
