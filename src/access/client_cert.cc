@@ -79,6 +79,11 @@ std::expected<ClientCertPolicy, std::string> compile_client_cert(const ClientCer
                           .groups_from = spec.groups_from};
 }
 
+std::string_view claim_of_name(std::string_view subject) {
+  if (subject.starts_with("spiffe://")) return "spiffe_id";
+  return is_host_name(subject) ? "dns" : "subject_dn";
+}
+
 base::Result<IdentityPtr> identify(const tls::CertificateInfo& certificate, const ClientCertPolicy& policy,
                                    base::WallTime until) {
   Identity identity;

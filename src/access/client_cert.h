@@ -6,6 +6,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/identity.h"
@@ -35,5 +36,8 @@ std::expected<ClientCertPolicy, std::string> compile_client_cert(const ClientCer
 // does not say who its holder is.
 base::Result<IdentityPtr> identify(const tls::CertificateInfo& certificate, const ClientCertPolicy& policy,
                                    base::WallTime until);
+
+// The claim that a subject of this look stands in too, for callers that are only pretended.
+std::string_view claim_of_name(std::string_view subject);
 
 }  // namespace auth

@@ -55,6 +55,8 @@ class Providers {
 
   const ApiKeyTable& api_keys() const { return api_keys_; }
   bool accepts_tokens() const { return accepts_tokens_; }
+  // Whether anybody vouches for keys or tokens, which a request carries itself.
+  bool reads_credentials() const { return reads_credentials_; }
   // Of the client_cert providers, in their order: equal where the same certificates make the same callers.
   // 0: there are none.
   uint64_t certificates_version() const { return certificates_version_; }
@@ -64,6 +66,7 @@ class Providers {
   std::vector<std::shared_ptr<const Provider>> list_;  // in the order of the definitions
   ApiKeyTable api_keys_;
   bool accepts_tokens_ = false;
+  bool reads_credentials_ = false;
   uint64_t certificates_version_ = 0;
 };
 

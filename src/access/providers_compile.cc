@@ -129,6 +129,7 @@ class ProvidersCompiler {
       }
       for (const ApiKey& key : provider->keys) keys.push_back(&key);
       out_->accepts_tokens_ |= provider->jwt.has_value();
+      out_->reads_credentials_ |= !provider->client_cert;
     }
     out_->api_keys_ = ApiKeyTable(std::move(keys));
     return out_;

@@ -90,11 +90,15 @@ auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::Provid
   identity.subject = spec.subject.empty() ? "somebody" : spec.subject;
   identity.groups = spec.groups;
   identity.scopes = spec.scopes;
-  if (provider.jwt) {
+  if (!provider.api_keys) {
     ClaimNode root;
-    root.put(provider.jwt->subject_claim, {identity.subject});
-    if (!spec.scopes.empty()) root.put(provider.jwt->scopes_claim, {joined(spec.scopes)});
-    if (!spec.groups.empty()) root.put(provider.jwt->groups_claim, spec.groups);
+    if (provider.jwt) {
+      root.put(provider.jwt->subject_claim, {identity.subject});
+      if (!spec.scopes.empty()) root.put(provider.jwt->scopes_claim, {joined(spec.scopes)});
+      if (!spec.groups.empty()) root.put(provider.jwt->groups_claim, spec.groups);
+    } else if (!spec.subject.empty()) {
+      root.put(auth::claim_of_name(spec.subject), {spec.subject});
+    }
     for (const auth::ClaimSpec& claim : spec.claims) root.put(claim.path, claim.values);
     std::string json;
     append_json(json, root);
@@ -210,7 +214,7 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
     return {};
   }
   const auth::Providers& providers = *out.snapshot->providers;
-  if (providers.size() == 0) return {};
+  if (!providers.reads_credentials()) return {};
   auto credential = auth::find_credential(heads.head.headers);
   if (!credential) return std::unexpected(credential.error());
   if (credential->kind == auth::CredentialKind::none) return {};

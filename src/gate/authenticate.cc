@@ -1,10 +1,12 @@
-// Stage "authenticate": the credential in the request, if there is one, to an identity. A bad credential is
-// refused whatever the rules would say.
+// Stage "authenticate": the credential in the request, or else the certificate of its connection, to an
+// identity. A bad credential is refused whatever the rules would say.
 #include "gate/exchange.h"
+#include "gate/shown_certificate.h"
 
 namespace gate {
 
 using base::Reason;
+using Outcome = auth::Authentication::Outcome;
 
 namespace {
 
@@ -16,43 +18,49 @@ constexpr base::Duration kKeysPatience = base::seconds(3);
 
 io::Task<Exchange::Result> Exchange::authenticate() {
   enter(telemetry::Phase::authenticate);
-  // A gate without providers has no opinion about credentials: they are the backend's.
-  if (snapshot_->providers->size() == 0) co_return Result{};
-  auto credential = auth::find_credential(client_.head().headers);
-  if (!credential) co_return refuse_credential(credential.error());
-  credential_ = *credential;
-  if (credential_.kind == auth::CredentialKind::none) co_return Result{};
+  const auth::Providers& providers = *snapshot_->providers;
+  // Of credentials that no provider reads the gate has no opinion: they are the backend's.
+  if (providers.reads_credentials()) {
+    auto credential = auth::find_credential(client_.head().headers);
+    if (!credential) co_return refuse_credential(credential.error());
+    credential_ = *credential;
+  }
+  if (credential_.kind == auth::CredentialKind::none) co_return authenticate_by_certificate();
 
   auth::OnMissingKey on_missing_key = auth::OnMissingKey::ask;
   for (;;) {
     auth::Authentication outcome = auth::authenticate({.credential = credential_,
-                                                       .providers = *snapshot_->providers,
+                                                       .providers = providers,
                                                        .key_sets = worker_.key_sets(),
                                                        .cache = worker_.tokens(),
                                                        .now = worker_.wall_at(worker_.now()),
                                                        .on_missing_key = on_missing_key});
     count_cache_use(outcome);
-    switch (outcome.outcome) {
-      case auth::Authentication::Outcome::nobody:
-        co_return Result{};
-      case auth::Authentication::Outcome::caller:
-        identity_ = std::move(outcome.identity);
-        co_return Result{};
-      case auth::Authentication::Outcome::refused:
-        co_return refuse_credential(outcome.error);
-      case auth::Authentication::Outcome::needs_keys:
-        auto waited = co_await wait_for_keys((*snapshot_->providers)[outcome.provider].key_slot);
-        if (!waited) co_return waited;
-        on_missing_key = auth::OnMissingKey::refuse;
-    }
+    if (outcome.outcome != Outcome::needs_keys) co_return accept(std::move(outcome));
+    auto waited = co_await wait_for_keys(providers[outcome.provider].key_slot);
+    if (!waited) co_return waited;
+    on_missing_key = auth::OnMissingKey::refuse;
   }
+}
+
+// A request that brings nothing of its own is its connection's.
+Exchange::Result Exchange::authenticate_by_certificate() {
+  if (context_.certificate == nullptr) return {};
+  return accept(
+      context_.certificate->authenticate(*snapshot_->providers, worker_.wall_at(worker_.loop().now())));
+}
+
+Exchange::Result Exchange::accept(auth::Authentication outcome) {
+  if (outcome.outcome == Outcome::nobody) return {};
+  if (outcome.outcome != Outcome::caller) return refuse_credential(outcome.error);
+  identity_ = std::move(outcome.identity);
+  return {};
 }
 
 // Once for each token, however often its keys are waited for.
 void Exchange::count_cache_use(const auth::Authentication& outcome) {
   using Cache = auth::Authentication::Cache;
-  if (outcome.outcome == auth::Authentication::Outcome::needs_keys || outcome.cache == Cache::not_asked)
-    return;
+  if (outcome.outcome == Outcome::needs_keys || outcome.cache == Cache::not_asked) return;
   worker_.metrics().count(outcome.cache == Cache::hit ? telemetry::Counter::token_cache_hits
                                                       : telemetry::Counter::token_cache_misses);
 }

@@ -58,6 +58,10 @@ io::Task<Client::Opened> Client::open() {
   if (!co_await shake_hands(*secure, deadline)) co_return Opened::not_at_all;
   context_.scheme = telemetry::Scheme::https;
   context_.tls = secure.get();
+  if (secure->has_peer_certificate()) {
+    certificate_ = std::make_unique<ShownCertificate>(*secure);
+    context_.certificate = certificate_.get();
+  }
   bool http2 = secure->alpn() == "h2" || !policy.protocols.http1;
   stream_ = std::move(secure);
   co_return http2 ? Opened::http2 : Opened::http1;

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "gate/exchange.h"
+#include "gate/shown_certificate.h"
 #include "http/server.h"
 #include "io/list.h"
 #include "tls/stream.h"
@@ -52,6 +53,7 @@ class Client final : public io::ListNode<ClientTag>, public http::RequestHandler
   ClientContext context_;
   uint32_t exchanges_ = 0;  // now
   bool leaving_ = false;
+  std::unique_ptr<ShownCertificate> certificate_;
   std::unique_ptr<io::Stream> stream_;  // until the connection has it
   std::unique_ptr<http::ServerConnection> connection_;
 };

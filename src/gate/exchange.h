@@ -44,6 +44,7 @@ std::string_view connection_refusal();
 
 bool is_edited_away(const HeaderEdits& edits, const http::Header& header);
 
+class ShownCertificate;
 class Tunnel;
 
 // What all exchanges of a client's connection share.
@@ -52,7 +53,8 @@ struct ClientContext {
   io::Address peer;
   std::string peer_text;  // the address without the port
   telemetry::Scheme scheme = telemetry::Scheme::http;
-  const tls::Stream* tls = nullptr;  // as long as the connection; null in clear text
+  const tls::Stream* tls = nullptr;         // as long as the connection; null in clear text
+  ShownCertificate* certificate = nullptr;  // as long as the connection; null: the client showed none
 };
 
 class Exchange {
@@ -85,6 +87,8 @@ class Exchange {
   Result find_service();
 
   // authenticate.cc
+  Result authenticate_by_certificate();
+  Result accept(auth::Authentication outcome);
   Result refuse_credential(const base::Error& error);
   void count_cache_use(const auth::Authentication& outcome);
   io::Task<Result> wait_for_keys(uint32_t key_slot);
@@ -113,6 +117,7 @@ class Exchange {
   bool add_forwarding_headers();
   Result sign_identity();
   bool add_identity_headers();
+  bool add_client_certificate();
   bool add_header(std::string_view name, std::string_view value);
   std::string_view header_safe(std::string_view value);
   std::string_view joined_groups();

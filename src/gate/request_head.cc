@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "gate/decision.h"
 #include "gate/exchange.h"
+#include "gate/shown_certificate.h"
 
 namespace gate {
 
@@ -70,12 +71,12 @@ Exchange::Result Exchange::build_request_headers() {
   if (auto made = sign_identity(); !made) return made;
   const http::RequestHead& head = client_.head();
   const HeaderEdits& edits = service_->request_headers;
-  bool providers = snapshot_->providers->size() > 0;
+  bool keys_are_read = snapshot_->providers->reads_credentials();
   bool fits = true;
   headers_out_.clear();
   for (const http::Header& header : head.headers) {
     if (header.hop_by_hop || kNeverForwarded.test(header.id)) continue;
-    if (header.id == HeaderId::x_api_key && providers) continue;
+    if (header.id == HeaderId::x_api_key && keys_are_read) continue;
     if (header.id == HeaderId::authorization && credential_stands_in(header)) continue;
     if ((header.id == HeaderId::traceparent || header.id == HeaderId::tracestate) && !peer_trusted_) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
@@ -83,7 +84,8 @@ Exchange::Result Exchange::build_request_headers() {
   }
   for (const NamedValue& edit : edits.set) fits &= add_header(edit.name, edit.value);
   for (const NamedValue& edit : edits.add) fits &= add_header(edit.name, edit.value);
-  fits &= add_forwarding_headers() && add_identity_headers() && add_websocket_key();
+  fits &=
+      add_forwarding_headers() && add_identity_headers() && add_client_certificate() && add_websocket_key();
   if (!fits) return base::client_error(Reason::request_head_too_large, "the headers to forward do not fit");
   return {};
 }
@@ -178,6 +180,15 @@ bool Exchange::add_identity_headers() {
     }
   }
   return fits;
+}
+
+// Beside a key or token too, which then says who is calling: for the backend to bind the two together.
+bool Exchange::add_client_certificate() {
+  if (service_->client_cert_sent == ClientCertSent::off || context_.certificate == nullptr) return true;
+  auto fields = context_.certificate->fields(*snapshot_->providers, worker_.wall_at(worker_.loop().now()));
+  if (fields.client_cert.empty()) return true;
+  return add_header("Client-Cert", fields.client_cert) &&
+         (fields.client_cert_chain.empty() || add_header("Client-Cert-Chain", fields.client_cert_chain));
 }
 
 // All of them or, where they do not fit, nothing: some of the groups would be another caller. A comma within

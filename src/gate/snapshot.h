@@ -43,6 +43,9 @@ struct HeaderEdits {
 
 enum class HostSent : uint8_t { preserve, backend };
 
+// header: Client-Cert and Client-Cert-Chain (RFC 9440).
+enum class ClientCertSent : uint8_t { off, header };
+
 struct WebSocketPolicy {
   std::vector<websocket::OriginPattern> origins;       // whose pages may open one; empty: all, and no pages
   base::Duration idle_patience = base::seconds(3600);  // of both directions together, of any upgrade
@@ -59,6 +62,7 @@ struct Service {
   uint64_t backends_generation = 0;  // that brought these backends; a change of anything else keeps it
   std::string strip_prefix;          // "" or "/prefix"
   HostSent host = HostSent::preserve;
+  ClientCertSent client_cert_sent = ClientCertSent::off;
   base::Duration connect_timeout;
   base::Duration response_timeout;  // to the answer's head, and between bytes of its body
 
