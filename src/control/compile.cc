@@ -261,6 +261,9 @@ Compiler::DefinitionPtr Compiler::compile_service(
   service->strip_prefix = forward.strip_prefix;
   service->host =
       forward.host == config::HostSent::backend ? gate::HostSent::backend : gate::HostSent::preserve;
+  service->client_cert_sent = forward.client_cert == config::ClientCertSent::header
+                                  ? gate::ClientCertSent::header
+                                  : gate::ClientCertSent::off;
   service->connect_timeout = forward.connect_timeout;
   service->response_timeout = forward.response_timeout;
   service->rule_places = places_of(*rules);

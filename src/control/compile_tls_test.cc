@@ -251,6 +251,33 @@ const backends::Endpoint& endpoint(const Compiled& compiled, std::string_view na
   return find(compiled, name).endpoints->front();
 }
 
+TEST(CompileListeners, ClientsProvidersAreCompiledWithThem) {
+  Bench bench;
+  bench.put_service("told", "{ to: 127.0.0.1:1, client_cert: header }");
+  bench.put_service("untold", "127.0.0.1:1");
+  constexpr std::string_view kGate = R"(
+listen: [{ address: ":8443", tls: { certificate: api.pem, key: api.key, client_cert: optional } }]
+providers: { mesh: { client_cert: { ca: ca.pem } } }
+)";
+  Compiled compiled = bench.compile_gate(kGate);
+  EXPECT_TRUE(compiled.diagnostics.empty()) << text_of(compiled.diagnostics);
+  const auth::Providers& providers = *compiled.snapshot->providers;
+  ASSERT_EQ(providers.size(), 1u);
+  const auto* asked = compiled.listeners.at(0)->policy.tls->client_authorities();
+  ASSERT_NE(asked, nullptr);
+  EXPECT_EQ(providers[0].client_cert->authorities->digest(), asked->digest()) << "resumption relies on it";
+  for (const auto& service : compiled.snapshot->services) {
+    EXPECT_EQ(service->client_cert_sent == gate::ClientCertSent::header, service->name == "told");
+  }
+  // A bundle with nothing in it is one problem, told once.
+  bench.files.write("ca.pem", "nothing\n");
+  bench.files.write("gatehouse.yaml", std::string(kGate) + "\n");
+  bench.loaded = bench.loader.load();
+  Compiled broken = bench.compiler.compile(bench.loaded, 2);
+  EXPECT_EQ(broken.snapshot, nullptr);
+  EXPECT_EQ(broken.diagnostics.size(), 1u) << text_of(broken.diagnostics);
+}
+
 TEST(CompileWires, WhatAServiceSays) {
   Bench bench;
   bench.put_service("plain", "{ to: [127.0.0.1:80] }");
