@@ -148,6 +148,25 @@ TEST(Decide, PretendedClaimsAreFoundByTheirDottedPath) {
   }
 }
 
+TEST(Decide, APretendedHolderOfACertificateHasWhatTheNameSays) {
+  auth::ProviderSpec mesh;
+  mesh.name = "mesh";
+  mesh.client_cert.emplace();
+  for (auto [subject, claim] : {std::pair{"spiffe://corp/orders", "spiffe_id"},
+                                {"orders.example", "dns"},
+                                {"CN=orders,O=Corp", "subject_dn"}}) {
+    config::CallerSpec spec{.provider = "mesh", .subject = subject, .groups = {"ops"}};
+    spec.claims.push_back({.path = "serial", .values = {"0A"}});
+    auth::IdentityPtr caller = control::make_caller(spec, mesh);
+    EXPECT_EQ(caller->provider, "mesh");
+    EXPECT_EQ(caller->subject, subject);
+    EXPECT_EQ(caller->groups, (std::vector<std::string>{"ops"}));
+    EXPECT_TRUE(caller->claims.root().member(claim).holds(subject)) << subject;
+    EXPECT_EQ(caller->claims.root().member("serial").text(), "0A");
+    EXPECT_FALSE(caller->claims.root().member("sub"));
+  }
+}
+
 TEST(Decide, TheGatesOwnAddressesAreItsOwn) {
   World world;
   Decision decision = world.decide({.target = "/.well-known/gatehouse/jwks.json"});
