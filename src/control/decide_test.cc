@@ -23,7 +23,16 @@ access:
   - { name: robots, allow: { provider: robots }, on: POST /orders/** }
   - { name: tenant, allow: { provider: partners, claims: { org.tenant: acme } }, on: DELETE /orders/** }
   - { name: outside, deny: anyone, from: [192.0.2.0/24] }
+websocket: { origins: ["https://app.example.com"] }
 )";
+
+std::vector<config::HeaderValue> websocket_from(std::string_view origin, std::string_view version = "13") {
+  return {{"Connection", "upgrade"},
+          {"Upgrade", "websocket"},
+          {"Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="},
+          {"Sec-WebSocket-Version", std::string(version)},
+          {"Origin", std::string(origin)}};
+}
 
 struct World {
   World() {
@@ -107,6 +116,11 @@ TEST(Decide, EachWayToFailHasItsReason) {
       {{.target = "/orders/health", .headers = {{"X_Under", "1"}}}, Reason::http_request_error},
       {{.target = "/orders/health", .headers = {{"X-Two", "a\r\nX-Api-Key: b"}}}, Reason::http_request_error},
       {{.target = "/elsewhere/a%2Fb"}, Reason::path_refused},
+      {{.target = "/orders/health", .headers = websocket_from("https://app.example.com")}, Reason::none},
+      {{.target = "/orders/health", .headers = websocket_from("https://evil.example")},
+       Reason::origin_refused},
+      {{.target = "/orders/health", .headers = websocket_from("https://app.example.com", "8")},
+       Reason::websocket_version_refused},
   };
   for (const auto& c : cases) {
     EXPECT_EQ(world.decide(c.request).reason, c.reason) << c.request.method << " " << c.request.target;

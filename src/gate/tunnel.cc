@@ -5,13 +5,13 @@
 namespace gate {
 
 using base::Reason;
-using websocket::Close;
 
 namespace {
 
-base::Error idle_for_too_long() {
-  return {Reason::connection_read_timeout, base::Side::backend, base::Retry::never,
-          "the connection was idle for too long"};
+Tunnel::Ending idle_for_too_long() {
+  return {.why = {Reason::connection_read_timeout, base::Side::backend, base::Retry::never,
+                  "the connection was idle for too long"},
+          .to_client = {.code = websocket::kGoingAway, .reason = "idle for too long"}};
 }
 
 enum class Dropped : uint8_t { nothing, some, the_last };
@@ -43,8 +43,8 @@ base::Result<> Tunnel::Direction::finish(std::string_view trailers) {
   return to.finish(trailers);
 }
 
-void Tunnel::withdraw(const base::Error& why) {
-  withdrawn_ = why;
+void Tunnel::end(const Ending& ending) {
+  wanted_ = ending;
   changed_.fire();
 }
 
@@ -58,10 +58,7 @@ io::Task<Tunnel::End> Tunnel::run() {
   down_.task.start();
   base::Instant half_closed_until = base::kNever;
   for (;;) {
-    if (withdrawn_) {
-      co_return co_await part(*withdrawn_,
-                              {.code = websocket::kPolicyViolation, .reason = "access was withdrawn"});
-    }
+    if (wanted_) co_return co_await part(*wanted_);
     // A client that has gone is seen by the way up too, once it has delivered what came before.
     if (down_.outcome) {
       if (!*down_.outcome) co_return End{down_.outcome->error(), End::Manner::cut};
@@ -71,10 +68,7 @@ io::Task<Tunnel::End> Tunnel::run() {
     base::Instant deadline = std::min(half_closed_until, moved_ + plan_.idle_patience);
     if (co_await io::wait_for(loop, deadline, changed_) != io::Wake::timed_out) continue;
     if (loop.now() >= half_closed_until) co_return End{};
-    if (loop.now() >= moved_ + plan_.idle_patience) {
-      co_return co_await part(idle_for_too_long(),
-                              {.code = websocket::kGoingAway, .reason = "idle for too long"});
-    }
+    if (loop.now() >= moved_ + plan_.idle_patience) co_return co_await part(idle_for_too_long());
   }
 }
 
@@ -103,14 +97,14 @@ io::Task<> Tunnel::relay_to_backend() {
 
 // The gate's own end. The frame that the client is in the middle of may still be completed, or no close frame
 // could follow it; of the client's own bytes none goes further from here on.
-io::Task<Tunnel::End> Tunnel::part(base::Error why, Close to_client) {
+io::Task<Tunnel::End> Tunnel::part(Ending ending) {
   up_.task.cancel();
   down_.task.cancel();
-  if (plan_.protocol == Protocol::other) co_return End{why, End::Manner::cut};
+  if (plan_.protocol == Protocol::other) co_return End{ending.why, End::Manner::cut};
   base::Instant deadline = plan_.loop.now() + kTunnelFarewellPatience;
   Farewell client{.direction = down_, .state = begin(down_)};
   Farewell backend{.direction = up_, .state = begin(up_)};
-  client.size = websocket::write_close_frame(to_client, client.frame);
+  client.size = websocket::write_close_frame(ending.to_client, client.frame);
   backend.size = websocket::write_masked_close_frame({.code = websocket::kGoingAway, .reason = {}},
                                                      backend.frame, plan_.random);
   if (backend.state == Farewell::State::frame_under_way) backend.state = Farewell::State::impossible;
@@ -124,9 +118,9 @@ io::Task<Tunnel::End> Tunnel::part(base::Error why, Close to_client) {
     if (wake == io::Wake::timed_out) break;
   }
   go_on(backend);
-  if (client.state != Farewell::State::told) co_return End{why, End::Manner::cut};
+  if (client.state != Farewell::State::told) co_return End{ending.why, End::Manner::cut};
   co_await await_answers(deadline);
-  co_return End{why, End::Manner::parted};
+  co_return End{ending.why, End::Manner::parted};
 }
 
 void Tunnel::go_on(Farewell& farewell) {

@@ -47,8 +47,12 @@ class Tunnel {
   // The plan's parts outlive the tunnel.
   explicit Tunnel(const Plan& plan);
   io::Task<End> run();
-  // From beside run(), which then ends with it: what the client is, it is no longer allowed to be.
-  void withdraw(const base::Error& why);
+  // From beside run(), which then ends with it.
+  struct Ending {
+    base::Error why;
+    websocket::Close to_client;
+  };
+  void end(const Ending& ending);
 
  private:
   // What passes on, to one of the two sides.
@@ -84,7 +88,7 @@ class Tunnel {
 
   io::Task<> relay_to_client();
   io::Task<> relay_to_backend();
-  io::Task<End> part(base::Error why, websocket::Close to_client);
+  io::Task<End> part(Ending ending);
   // As far as it is possible now; each gives the state that follows.
   static void go_on(Farewell& farewell);
   static Farewell::State begin(const Direction& direction);
@@ -95,7 +99,7 @@ class Tunnel {
 
   Plan plan_;
   base::Instant moved_;  // the last byte, in either direction
-  std::optional<base::Error> withdrawn_;
+  std::optional<Ending> wanted_;
   io::Signal changed_;
   Direction down_;
   Direction up_;

@@ -228,6 +228,21 @@ TEST(Tunnel, SilenceWithinAFrameCutsIt) {
   }
 }
 
+TEST(Tunnel, ADrainSendsWebSocketsElsewhere) {
+  for (const Pairing& pairing : kPairings) {
+    SCOPED_TRACE(name_of(pairing));
+    Meeting m(pairing);
+    WebSocketClient& client = m.come();
+    m.world.worker->drain(base::seconds(30));
+    m.world.sim.run_for(base::seconds(1));
+    EXPECT_EQ(heard(client), "0 messages, closed 1001");
+    EXPECT_EQ(client.ending, "end");
+    EXPECT_EQ(heard(m.backend), "0 messages, closed 1001");
+    EXPECT_TRUE(m.world.control.drained);
+    EXPECT_EQ(field(m.only_record(), "reason"), "draining");
+  }
+}
+
 TEST(Tunnel, ManyAreAskedAFewATurn) {
   constexpr size_t kMany = 300;
   Meeting m({Http::one, Http::one});

@@ -116,15 +116,22 @@ io::Task<Exchange::Result> Exchange::relay_upgraded() {
   co_return Result{};
 }
 
-// Access was decided at the handshake. A generation that would decide otherwise ends what it finds open.
+// Access was decided at the handshake. A generation that would decide otherwise ends what it finds open. So
+// does a drain, of WebSockets, since their clients are told and can connect elsewhere.
 io::Task<> Exchange::review_access(Tunnel& tunnel) {
   io::Broadcast::Seat seat(worker_.generations());
   for (;;) {
+    if (worker_.draining() && !websocket_key_.empty()) {
+      co_return tunnel.end(
+          {.why = {Reason::draining, base::Side::gate, base::Retry::never, "the gate is shutting down"},
+           .to_client = {.code = websocket::kGoingAway, .reason = "the gate is shutting down"}});
+    }
     if (snapshot_ == worker_.snapshot()) {
       co_await io::wait_for(worker_.loop(), base::kNever, seat.signal);
     } else if (Result still = co_await decide_again(); !still) {
-      tunnel.withdraw(still.error());
-      co_return;
+      co_return tunnel.end(
+          {.why = still.error(),
+           .to_client = {.code = websocket::kPolicyViolation, .reason = "access was withdrawn"}});
     }
   }
 }

@@ -243,6 +243,8 @@ io::Task<> Worker::serve_client(std::unique_ptr<Client> client) { co_await clien
 void Worker::drain(base::Duration deadline) {
   if (draining_) return;
   draining_ = true;
+  generations_.begin_round();
+  applied_.fire();
   for (auto& slot : listeners_) {
     slot->removed = true;
     slot->listener->acceptable.fire();

@@ -109,7 +109,7 @@ class Worker {
   auth::TokenCache& tokens() { return tokens_; }
   auth::AssertionCache& assertions() { return assertions_; }
   auth::KeySets& key_sets() { return key_sets_; }
-  // snapshot() is another one. Everybody is told, in turns.
+  // snapshot() is another one, or draining() has become true. Everybody is told, in turns.
   io::Broadcast& generations() { return generations_; }
   io::Broadcast& keys_arrived() { return keys_arrived_; }
   // Asks the control thread to look for new keys, unless it was just asked or has just answered: key ids can
