@@ -3,6 +3,7 @@ balance, it must have exited 0 on SIGTERM, and no sanitizer may have spoken."""
 
 import contextlib
 import pathlib
+import socket
 import sys
 
 import pytest
@@ -99,6 +100,14 @@ def authority(tmp_path_factory):
 @pytest.fixture(scope="session")
 def server_certificate(authority):
     return authority.issue("server", ["gate.test", "localhost", "127.0.0.1"])
+
+
+@pytest.fixture(scope="session")
+def closed_port():
+    """A port that refuses connections, and that nobody else gets meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture

@@ -151,7 +151,10 @@ def test_rules_by_subject_and_group(gate_with, callers):
     assert ask(gate, "/billing", callers["dns"]).reason == "rule_denied"
     assert ask(gate, "/ops", callers["subject"]).status == 200
     assert ask(gate, "/ops", callers["dns"]).reason == "rule_denied"
-    assert ask(gate_with("optional"), "/ops", callers["subject"]).reason == "rule_denied"
+
+
+def test_units_are_no_groups_unless_said(asking, callers):
+    assert ask(asking, "/ops", callers["subject"]).reason == "rule_denied"
 
 
 # --- Beside other credentials ----------------------------------------------------------------------------------

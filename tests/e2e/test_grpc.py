@@ -11,7 +11,6 @@ import pytest
 
 import h2wire
 import wire
-from backend import unused_port
 from fronts import LISTENERS, TLS_LISTENER, gate_only
 from gate import run_command, wait_until
 from grpc_service import SERVICE, GrpcServer, Stub, failure, message
@@ -169,14 +168,14 @@ def test_many_calls_at_once(stub):
 
 
 @pytest.fixture(scope="module")
-def guarded(make_shared, server, server_certificate):
+def guarded(make_shared, server, server_certificate, closed_port):
     make_gate, _ = make_shared
     gate = make_gate({"gatehouse.yaml": LISTENERS % (TLS_LISTENER % server_certificate.pair) + GATE,
                       "services/s.yaml": SERVICE_FILE,
                       "services/dead.yaml": "match: { path: /dead.Service }\naccess: [{ allow: anyone }]\n",
                       "services/small.yaml": 'match: { path: /small.Service }\nforward: { to: "${s}" }\n'
                                              "limits: { body: 100 }\naccess: [{ allow: anyone }]\n"},
-                     local={"s": f'"{server.address}"', "dead": f'"127.0.0.1:{unused_port()}"'}, start=False)
+                     local={"s": f'"{server.address}"', "dead": f'"127.0.0.1:{closed_port}"'}, start=False)
     made = run_command("keys", "new", gate.folder, "--provider", "robots", "--owner", "ci", "--scopes", "call")
     few = run_command("keys", "new", gate.folder, "--provider", "robots", "--owner", "ci", "--scopes", "other")
     gate.start()

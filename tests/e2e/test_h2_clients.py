@@ -195,7 +195,9 @@ def test_nghttp_upload_with_trailer(setting, tmp_path):
                setting.url("/trailers"))
     text = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout.decode())
     assert ":status: 200" in text and "x-digest: " in text, text
-    assert '["x-up", "done"]' in text or setting.front.gate is None, text
+    if isinstance(setting.backend, H2Backend) and setting.gate:
+        # nghttp says Content-Length, and with it HTTP/1 has no place for trailers.
+        assert '["x-up", "done"]' in text, text
 
 
 def test_h2load(setting):

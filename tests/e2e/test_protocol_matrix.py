@@ -7,7 +7,7 @@ import pytest
 
 import h2wire
 import wire
-from backend import Backend, unused_port
+from backend import Backend
 from fronts import LISTENERS, TLS_LISTENER
 from gate import run_command
 from h2_backend import H2Backend, H2Call
@@ -77,17 +77,18 @@ BEHAVIOURS = {
     "no credential": Behaviour("/shop.Orders/Keyed", nothing, 401, 16, "credential_missing", "deny"),
     "a good key": Behaviour("/shop.Orders/Keyed", key, 200, 0, None, "allow", "with a key"),
     "a key that is none": Behaviour("/shop.Orders/Keyed", lambda gate: {"X-Api-Key": "gh_nonsense"}, 401, 16,
-                                    "credential_invalid"),
+                                    "credential_invalid", "deny"),
     "a revoked key": Behaviour("/shop.Orders/Public", lambda gate: {"X-Api-Key": gate.revoked}, 401, 16,
-                               "credential_invalid"),
+                               "credential_invalid", "deny"),
     "a key for another rule": Behaviour("/shop.Orders/Read", key, 403, 7, "rule_denied", "deny"),
     "a good token": Behaviour("/shop.Orders/Read", token(scope="read"), 200, 0, None, "allow", "partners read"),
-    "an expired token": Behaviour("/shop.Orders/Read", token(scope="read", exp=1), 401, 16, "credential_invalid"),
+    "an expired token": Behaviour("/shop.Orders/Read", token(scope="read", exp=1), 401, 16, "credential_invalid",
+                                  "deny"),
     "a token of too little scope": Behaviour("/shop.Orders/Read", token(scope="write"), 403, 7,
                                              "scope_insufficient", "deny"),
     "a bad token where anyone may": Behaviour("/shop.Orders/Public", token(aud="billing"), 401, 16,
-                                              "credential_invalid"),
-    "two credentials": Behaviour("/shop.Orders/Read", both, 400, 16, "credential_conflict"),
+                                              "credential_invalid", "deny"),
+    "two credentials": Behaviour("/shop.Orders/Read", both, 400, 16, "credential_conflict", "deny"),
     "a denied subject": Behaviour("/shop.Orders/Read", token(scope="read", sub="mallory"), 403, 7, "rule_denied",
                                   "deny", "never mallory"),
     "a denial of the gate": Behaviour("/shop.Orders/Banned", key, 403, 7, "rule_denied", "deny", "nobody anywhere"),
@@ -116,14 +117,14 @@ def answer(call):
 
 
 @pytest.fixture(scope="module", params=["http1", "http2"])
-def gate(request, make_shared, server_certificate):
+def gate(request, make_shared, server_certificate, closed_port):
     make_gate, _ = make_shared
     backend = (H2Backend if request.param == "http2" else Backend)(answer)
     files = {f"services/{name}.yaml": text.format(protocol=request.param)
              for name, text in [("orders", SERVICE), ("small", SMALL), ("dead", DEAD)]}
     gate = make_gate({**files, "gatehouse.yaml": LISTENERS % (TLS_LISTENER % server_certificate.pair) + GATE,
                       "jwks.json": ISSUER.jwks(["ES256"])}, [backend], start=False,
-                     local={"orders": f'"{backend.address}"', "dead": f'"127.0.0.1:{unused_port()}"'})
+                     local={"orders": f'"{backend.address}"', "dead": f'"127.0.0.1:{closed_port}"'})
 
     def new_key():
         return run_command("keys", "new", gate.folder, "--provider", "robots", "--owner", "ci", "--scopes",

@@ -110,10 +110,9 @@ def test_good_headers(gate, backend):
             assert answer.status == 200, name
             assert client.get("/open").status == 200, name  # one header is for the whole connection
             allowed = client.get("/inside")
-            assert allowed.status == (200 if client_meant else 401), name
+            assert (allowed.status == 200) == bool(client_meant), name
         record = gate.record(answer)
-        assert record["client"].rsplit(":", 1)[0].strip("[]") == client_meant or \
-            client_meant is None and "127.0.0.1" in record["client"], (name, record["client"])
+        assert record["client"] == (client_meant or "127.0.0.1"), name
         fields = {n.lower(): v for n, v in answer.json()["headers"]}
         assert fields["x-forwarded-for"] == (client_meant or "127.0.0.1"), name
 
@@ -218,14 +217,14 @@ def test_sent_to_backends(make_gate, version):
     gate = make_gate({"services/s.yaml": "match: { path: / }\naccess: [{ allow: anyone }]\n"
                       f"forward: {{ to: \"{backend.address}\", proxy_protocol: {version} }}\n"}, [backend])
     ports = []
-    for _ in range(4):
+    for n in range(4):
         with gate.client() as client:
             ports.append(client.socket.getsockname()[1])
             for _ in range(3):
-                assert client.get("/x").status == 200
-    assert [known[3] for known in backend.clients] == ports
+                assert client.get(f"/{n}").status == 200
     assert {known[:2] for known in backend.clients} == {("TCP4" if version == "v1" else "v2", "127.0.0.1")}
-    assert [c.requests for c in backend.connections] == [3, 3, 3, 3]
+    announced = {connection: known[3] for connection, known in zip(backend.connections, backend.clients)}
+    assert [announced[r.connection] for r in backend.requests] == [ports[int(r.target[1])] for r in backend.requests]
     wait_until(lambda: all(c.socket.fileno() == -1 for c in backend.connections), "the ends, with each client's own")
     backend.stop()
 

@@ -6,6 +6,7 @@ import ssl
 import pytest
 
 import wire
+from backend import Backend
 from gate import wait_until
 from h2_backend import H2Backend, server_tls
 from pki import Authority
@@ -127,15 +128,22 @@ def test_own_certificate(before, make_tls_backend, authority, server_certificate
     refused(before(demanding), demanding, "tls_alert_received", "connection_terminated")
 
 
-def test_backend_that_speaks_no_tls(before, make_backend):
-    backend = make_backend()
-    gate = before(backend)
-    gate.backends.clear()  # what it gets is a handshake, which it cannot read
-    answer = gate.get("/x")
-    assert answer.status == 502 and answer.reason in ("tls_protocol_error", "connection_terminated")
-    assert not backend.requests
+class ClearBackend(Backend):
+    """Answers a handshake as a server in clear text does."""
+
+    def _serve(self, connection):
+        connection.more()
+        connection.socket.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        connection.close()
 
 
+def test_backend_that_speaks_no_tls(before):
+    backend = ClearBackend()
+    refused(before(backend), backend, "tls_protocol_error")
+    backend.stop()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
 def test_old_version_is_refused(before, make_tls_backend, server_certificate):
     backend = make_tls_backend(server_certificate)
     backend.tls.set_ciphers("ALL:@SECLEVEL=0")

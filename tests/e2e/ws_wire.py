@@ -4,6 +4,7 @@ thread, so that what it answers depends on nothing but what it was sent."""
 
 import base64
 import collections
+import contextlib
 import hashlib
 import os
 import socket
@@ -136,8 +137,9 @@ class Http2Carrier:
         return got
 
     def close(self):
-        if not self.answer.over:
-            self.client.send(data(self.stream, b"", end=True))
+        if self.answer.reset is None:
+            with contextlib.suppress(OSError):
+                self.client.send(data(self.stream, b"", end=True))
         self.client.close()
 
 
