@@ -229,11 +229,23 @@ TEST(Malformed, ConnectionsEndWithTheirReason) {
   }
 }
 
-// It cannot be told from one on its way when its stream was reset: passed over.
-TEST(Malformed, AHeadOnAnEarlierStreamReachesNobody) {
+// RFC 9113 §5.1.1.
+TEST(Malformed, AHeadOnAStreamPassedOverEndsTheConnection) {
   RawWorld world;
   world.say(hello() + request(5, get()) + request(3, get()) + request(7, get()));
-  EXPECT_EQ(world.site.served, 2);
+  EXPECT_LE(world.site.served, 1);
+  world.heard();
+  EXPECT_EQ(world.goaway(), "PROTOCOL_ERROR");
+}
+
+// §5.1: nothing follows END_STREAM.
+TEST(Malformed, AHeadOnAStreamThatIsOverIsRefused) {
+  RawWorld world;
+  world.say(hello() + request(1, get()));
+  world.say(request(1, get()));
+  EXPECT_EQ(world.site.served, 1);
+  Heard heard = world.heard();
+  EXPECT_EQ(heard.back(), "RST_STREAM 1 STREAM_CLOSED");
 }
 
 TEST(Malformed, OversizedHeadsAreAnswered) {

@@ -15,6 +15,7 @@
 #include "http2/head.h"
 #include "http2/head_text.h"
 #include "http2/output.h"
+#include "http2/stream_numbers.h"
 #include "io/list.h"
 #include "io/loop.h"
 #include "io/stream.h"
@@ -107,6 +108,7 @@ class Session {
   Budget resets_{kResetBurst, kResetsPerSecond};
   Budget idle_frames_{kIdleFrameBurst, kIdleFramesPerSecond};
   io::List<Channel, FlushTag> flushing_;
+  StreamNumbers stream_numbers_;
 };
 
 }  // namespace http2

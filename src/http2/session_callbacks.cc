@@ -35,15 +35,29 @@ bool is_our_choice(uint32_t error_code) {
 
 struct SessionCallbacks {
   // At their beginning, since nghttp2 passes over some without another word.
-  static int begin_frame(nghttp2_session*, const nghttp2_frame_hd* head, void* user_data) {
+  static int begin_frame(nghttp2_session* nghttp2, const nghttp2_frame_hd* head, void* user_data) {
+    Session& session = session_of(user_data);
     switch (head->type) {
-      case NGHTTP2_DATA:
       case NGHTTP2_HEADERS:
+        if (session.peer_ == base::Side::client && !session.stream_numbers_.may_begin(head->stream_id)) {
+          session.terminate(NGHTTP2_PROTOCOL_ERROR);
+        }
+        [[fallthrough]];
+      case NGHTTP2_DATA:
+        if (session.stream_numbers_.has_ended(head->stream_id)) {
+          session.count_idle_frame();
+          nghttp2_submit_rst_stream(nghttp2, NGHTTP2_FLAG_NONE, head->stream_id, NGHTTP2_STREAM_CLOSED);
+        }
+        break;
       case NGHTTP2_CONTINUATION:
       case NGHTTP2_RST_STREAM:
         break;
+      case NGHTTP2_PRIORITY:
+        // RFC 9113 §6.3
+        if (head->stream_id == 0) session.terminate(NGHTTP2_PROTOCOL_ERROR);
+        [[fallthrough]];
       default:
-        session_of(user_data).count_idle_frame();
+        session.count_idle_frame();
     }
     return 0;
   }
@@ -183,6 +197,10 @@ struct SessionCallbacks {
     Channel* channel = channel_of(nghttp2, id);
     if (channel == nullptr) return 0;
     Session& session = session_of(user_data);
+    if (session.peer_ == base::Side::client && error_code == NGHTTP2_NO_ERROR &&
+        nghttp2_session_get_stream_remote_close(nghttp2, id) == 1) {
+      session.stream_numbers_.end(id);
+    }
     channel->stream_closed(error_code);
     if (!channel->failed()) session.resets_.credit(1);
     session.stream_ended(*channel);
