@@ -51,8 +51,14 @@ const char* ChunkedDecoder::take_framing(char c) {
     case State::data_lf:
       state_ = State::size_first;
       return c == '\n' ? nullptr : "a chunk does not end in CRLF";
+    case State::trailer_start:
+      state_ = c == '\r' ? State::trailers_lf : State::trailer;
+      return c == '\r' ? nullptr : take_trailer(c);
     case State::trailer:
       return take_trailer(c);
+    case State::trailers_lf:
+      state_ = State::done;
+      return c == '\n' ? nullptr : "a trailer line is malformed";
     case State::data:
     case State::done:
       break;
@@ -103,27 +109,24 @@ const char* ChunkedDecoder::end_size_line() {
   if (extension_excess_ > kExtensionExcessMax) return "the chunk extensions are too long";
   extension_bytes_ = 0;
   digits_ = 0;
-  state_ = chunk_left_ == 0 ? State::trailer : State::data;
+  state_ = chunk_left_ == 0 ? State::trailer_start : State::data;
   return nullptr;
 }
 
 const char* ChunkedDecoder::take_trailer(char c) {
   if (++trailer_bytes_ > kTrailerBytesMax) return "the trailers are too long";
-  trailers_ += c;
+  if (trailers_ == nullptr) trailers_ = std::make_unique<std::string>();
+  *trailers_ += c;
   return c == '\n' ? end_trailer_line() : nullptr;
 }
 
 const char* ChunkedDecoder::end_trailer_line() {
-  const std::string_view line = std::string_view(trailers_).substr(trailer_line_);
-  if (line == "\r\n") {
-    trailers_.resize(trailer_line_);
-    state_ = State::done;
-    return nullptr;
-  }
+  const std::string_view line = std::string_view(*trailers_).substr(trailer_line_);
   http::Header header;
   if (const char* fault = check_trailer_line(line, header)) return fault;
-  if (header.id != http::HeaderId::other) trailers_.resize(trailer_line_);
-  trailer_line_ = static_cast<uint16_t>(trailers_.size());
+  if (header.id != http::HeaderId::other) trailers_->resize(trailer_line_);
+  trailer_line_ = static_cast<uint16_t>(trailers_->size());
+  state_ = State::trailer_start;
   return nullptr;
 }
 
@@ -133,7 +136,7 @@ void ChunkedDecoder::reset() {
   extension_bytes_ = trailer_bytes_ = trailer_line_ = 0;
   digits_ = 0;
   state_ = State::size_first;
-  trailers_.clear();
+  trailers_.reset();
 }
 
 size_t write_chunk_header(char* out, uint64_t size) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -57,7 +58,7 @@ class ChunkedDecoder {
   // Bytes of data known to follow in the current chunk.
   uint64_t chunk_left() const { return chunk_left_; }
   // Raw trailer lines ("Name: value\r\n" each), valid once done. Empty when there were none.
-  std::string_view trailers() const { return trailers_; }
+  std::string_view trailers() const { return trailers_ ? std::string_view(*trailers_) : std::string_view{}; }
   void reset();
 
  private:
@@ -70,7 +71,9 @@ class ChunkedDecoder {
     data,
     data_cr,
     data_lf,
-    trailer,  // in a trailer line, or at the start of one
+    trailer_start,  // at the start of a trailer line, or of the empty one
+    trailer,
+    trailers_lf,
     done,
   };
 
@@ -90,7 +93,7 @@ class ChunkedDecoder {
   uint8_t digits_ = 0;
   State state_ = State::size_first;
   base::Side side_;
-  std::string trailers_;
+  std::unique_ptr<std::string> trailers_;  // made for the first: most bodies have none, idle connections too
 };
 
 // Writes a chunk's size line for `size` bytes of data and returns its length; out has room for

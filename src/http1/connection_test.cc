@@ -462,7 +462,8 @@ TEST(ServerConnection, LimitsMayBeReplacedWhileItWaits) {
     io::Address peer;
     return (accepted = world.listener->accept(peer, error)) != nullptr;
   });
-  ServerConnection connection(world.sim.loop, std::move(accepted), {});
+  io::Address peer;
+  ServerConnection connection(world.sim.loop, std::move(accepted), peer);
   io::Scope scope;
   scope.spawn(connection.serve(handler));
   world.sim.run_for(base::seconds(1));

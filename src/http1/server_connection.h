@@ -22,6 +22,7 @@ inline constexpr uint64_t kLingerBytesMax = 64 * 1024 * 1024;
 
 class ServerConnection final : public http::ServerConnection, public http::ServerStream {
  public:
+  // peer outlives the connection.
   ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const io::Address& peer);
   ~ServerConnection() override;
 
@@ -75,7 +76,7 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
 
   io::Loop& loop_;
   std::unique_ptr<io::Stream> stream_;
-  io::Address peer_;
+  const io::Address& peer_;
   Inbound in_;
   Outbound out_;
   http::RequestHandler* handler_ = nullptr;  // while serving
