@@ -315,6 +315,21 @@ TEST(ClientCertificate, EndsWithItsTimeOnAnOpenConnection) {
   EXPECT_EQ(sent_value(world.seen.back(), "Client-Cert"), "");
 }
 
+TEST(ClientCertificate, TakesWhatIsOpenWithIt) {
+  CertificateWorld world;
+  Caller caller(world, orders());
+  EXPECT_EQ(caller.ask("any", "Upgrade: shout\r\nConnection: upgrade\r\nX-Do: switch\r\n"), 101);
+  world.reload({.providers = {{"renamed", corp().pem()}}});
+  world.sim.run_for(base::seconds(10));
+  EXPECT_TRUE(world.records().empty()) << "still somebody known";
+  world.reload({.providers = {{"corp", guests().pem()}}});
+  world.sim.run_for(base::seconds(10));
+  auto records = world.records();
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(field(records[0], "reason"), "access_withdrawn");
+  EXPECT_EQ(field(records[0], "subject"), "spiffe://corp/orders");
+}
+
 TEST(ClientCertificate, WithoutANameIsABadCredential) {
   CertificateWorld world;
   Caller caller(world, corp().issue({.names = "email:a@b.example"}));

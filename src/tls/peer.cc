@@ -55,16 +55,19 @@ std::optional<CertificateInfo> Stream::peer_certificate() const {
 
 std::optional<base::WallTime> Stream::vouched_until(const TrustStore& authorities) const {
   if (!has_peer_certificate()) return std::nullopt;
-  X509* leaf = SSL_get0_peer_certificate(ssl_.get());
-  auto until = verify(ssl_.get(), leaf, authorities);
+  SSL* ssl = ssl_.get();
+  X509* leaf = SSL_get0_peer_certificate(ssl);
+  const TrustStore* asked = server_ ? server_->client_authorities() : nullptr;
+  if (asked != nullptr && SSL_get_verify_result(ssl) == X509_V_OK) {
+    // What leads from the certificate to an authority stayed with the first connection; that it did lead to
+    // one of those asked, the ticket proves, which opens under no others.
+    if (resumed() && authorities.includes(*asked)) return describe(leaf).not_after;
+    const STACK_OF(X509)* chain = SSL_get0_verified_chain(ssl);
+    if (chain != nullptr && authorities.digest() == asked->digest()) return holds_until(chain);
+  }
+  auto until = verify(ssl, leaf, authorities);
   ERR_clear_error();
-  if (until || !resumed() || !server_) return until;
-  // What led from the certificate to an authority stayed with the first connection; that it did lead to one
-  // of the context's, the ticket proves, which opens under no others.
-  const TrustStore* verified_by = server_->client_authorities();
-  bool verified = verified_by != nullptr && SSL_get_verify_result(ssl_.get()) == X509_V_OK;
-  if (!verified || !authorities.includes(*verified_by)) return std::nullopt;
-  return describe(leaf).not_after;
+  return until;
 }
 
 std::vector<std::string> Stream::peer_issuers() const {

@@ -73,7 +73,7 @@ class Stream final : public io::Stream {
   bool has_peer_certificate() const;
   // Whether the peer's certificate leads to one of these, by the certificates it sent, under the handshake's
   // own conditions but for the time: until when all of them hold. nullopt: it does not, or there is none.
-  // Signatures are verified anew on each call: keep it.
+  // Signatures are verified anew on each call, but for the authorities that the handshake asked: keep it.
   std::optional<base::WallTime> vouched_until(const TrustStore& authorities) const;
   // The verified certificates between the peer's and the authority, DER, the peer's issuer first. None of a
   // resumed session, which has the peer's own alone.
