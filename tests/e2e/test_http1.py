@@ -551,7 +551,7 @@ REFUSED = {
     "parameters": b"GET /a;b/c HTTP/1.1\r\n" + HOST + b"\r\n",
     "raw byte": b"GET /\xff HTTP/1.1\r\n" + HOST + b"\r\n",
     "TLS hello": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "HTTP/2 preface": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/2 preface with a header": b"PRI * HTTP/2.0\r\n" + HOST + b"\r\nSM\r\n\r\n",
     "zeros": b"\x00" * 64,
 }
 
