@@ -127,6 +127,35 @@ TEST(CompileListeners, BothVersionsAreOfferedInOrder) {
   EXPECT_EQ(compiled.listeners[0]->policy.tls->alpn_wire(), "\x02h2\x08http/1.1");
 }
 
+// A resumed connection would not tell which of several providers vouched for its client.
+TEST(CompileListeners, ClientsOfSeveralProvidersDoNotResume) {
+  constexpr std::string_view kListeners = R"(listen:
+  - { address: ":8443", tls: { certificate: api.pem, key: api.key, client_cert: optional } }
+  - { address: ":8444", tls: { certificate: api.pem, key: api.key } }
+providers:
+  mesh: { client_cert: { ca: ca.pem } }
+)";
+  Bench bench;
+  Compiled one = bench.compile_gate(kListeners);
+  EXPECT_TRUE(one.diagnostics.empty()) << text_of(one.diagnostics);
+  EXPECT_EQ(one.listeners[0]->policy.tls->ticket_keys(), bench.tickets.get());
+
+  bench.files.write("other.pem", tls::testing::make_authority("Other").pem());
+  Compiled two =
+      bench.compile_gate(std::string(kListeners) + "  partners: { client_cert: { ca: other.pem } }\n");
+  EXPECT_EQ(two.listeners[0]->policy.tls->ticket_keys(), nullptr);
+  EXPECT_EQ(two.listeners[1]->policy.tls->ticket_keys(), bench.tickets.get());
+  // Whom a session was accepted under is part of what it is bound to.
+  EXPECT_NE(two.listeners[0]->policy.tls->policy(), one.listeners[0]->policy.tls->policy());
+  EXPECT_EQ(two.listeners[1]->policy.tls->policy(), one.listeners[1]->policy.tls->policy());
+
+  bench.files.write("other.pem", "nothing\n");
+  bench.loaded = bench.loader.load();
+  Compiled broken = bench.compiler.compile(bench.loaded, 3);
+  EXPECT_EQ(broken.snapshot, nullptr);
+  EXPECT_EQ(broken.diagnostics.size(), 1u) << text_of(broken.diagnostics);
+}
+
 TEST(CompileListeners, RepeatedAddressesAreTwoListeners) {
   Bench bench;
   Compiled compiled = bench.compile_gate(
