@@ -1,6 +1,7 @@
 #include "gate/tunnel.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gate {
 
@@ -108,14 +109,17 @@ io::Task<Tunnel::End> Tunnel::part(Ending ending) {
   backend.size = websocket::write_masked_close_frame({.code = websocket::kGoingAway, .reason = {}},
                                                      backend.frame, plan_.random);
   if (backend.state == Farewell::State::frame_under_way) backend.state = Farewell::State::impossible;
-  while (!plan_.client.client_gone()) {
+  while (!plan_.client.client_gone() && plan_.loop.now() < deadline) {
     go_on(client);
     // Told any earlier, the backend might leave in the middle of the frame.
     if (client.over()) go_on(backend);
     if (client.over() && backend.over()) break;
-    io::Wake wake = co_await io::wait_for(plan_.loop, deadline, plan_.client.writable(), plan_.client.gone(),
-                                          plan_.backend.readable(), plan_.backend.writable());
-    if (wake == io::Wake::timed_out) break;
+    if (std::exchange(client.moved, false)) {
+      co_await io::Yield(plan_.loop);
+    } else {
+      co_await io::wait_for(plan_.loop, deadline, plan_.client.writable(), plan_.client.gone(),
+                            plan_.backend.readable(), plan_.backend.writable());
+    }
   }
   go_on(backend);
   if (client.state != Farewell::State::told) co_return End{ending.why, End::Manner::cut};
@@ -125,10 +129,9 @@ io::Task<Tunnel::End> Tunnel::part(Ending ending) {
 
 void Tunnel::go_on(Farewell& farewell) {
   using State = Farewell::State;
-  Direction& direction = farewell.direction;
-  if (farewell.state == State::frame_under_way) farewell.state = pass_rest_of_frame(direction);
+  if (farewell.state == State::frame_under_way) farewell.state = pass_rest_of_frame(farewell);
   if (farewell.state == State::close_frame) farewell.state = write_close_frame(farewell);
-  if (farewell.state == State::flushing) farewell.state = flush(direction);
+  if (farewell.state == State::flushing) farewell.state = flush(farewell.direction);
 }
 
 Tunnel::Farewell::State Tunnel::begin(const Direction& direction) {
@@ -138,19 +141,19 @@ Tunnel::Farewell::State Tunnel::begin(const Direction& direction) {
   return direction.frames.within_frame() ? State::frame_under_way : State::close_frame;
 }
 
-Tunnel::Farewell::State Tunnel::pass_rest_of_frame(Direction& direction) {
+// One piece of it.
+Tunnel::Farewell::State Tunnel::pass_rest_of_frame(Farewell& farewell) {
   using State = Farewell::State;
-  while (direction.frames.within_frame()) {
-    auto got = direction.from.peek();
-    if (!got || (got->end && got->bytes.empty())) return State::impossible;
-    auto taken = direction.write(got->bytes.substr(0, direction.frames.until_boundary(got->bytes)));
-    if (!taken) return State::impossible;
-    direction.from.consume(*taken);
-    if (*taken > 0) continue;
-    // What was taken leaves while we wait.
-    return direction.flush() ? State::frame_under_way : State::impossible;
-  }
-  return begin(direction);
+  Direction& direction = farewell.direction;
+  auto got = direction.from.peek();
+  if (!got || (got->end && got->bytes.empty())) return State::impossible;
+  auto taken = direction.write(got->bytes.substr(0, direction.frames.until_boundary(got->bytes)));
+  if (!taken) return State::impossible;
+  direction.from.consume(*taken);
+  farewell.moved = *taken > 0;
+  if (!direction.frames.within_frame()) return begin(direction);
+  // What was taken leaves while more is waited for.
+  return farewell.moved || direction.flush() ? State::frame_under_way : State::impossible;
 }
 
 Tunnel::Farewell::State Tunnel::write_close_frame(Farewell& farewell) {

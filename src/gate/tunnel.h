@@ -82,6 +82,7 @@ class Tunnel {
     enum class State : uint8_t { frame_under_way, close_frame, flushing, told, impossible } state;
     size_t size = 0;
     size_t sent = 0;
+    bool moved = false;  // some of the frame under way; there may be more at hand
     std::array<char, websocket::kCloseFrameBytesMax> frame{};
     bool over() const { return state == State::told || state == State::impossible; }
   };
@@ -92,7 +93,7 @@ class Tunnel {
   // As far as it is possible now; each gives the state that follows.
   static void go_on(Farewell& farewell);
   static Farewell::State begin(const Direction& direction);
-  static Farewell::State pass_rest_of_frame(Direction& direction);
+  static Farewell::State pass_rest_of_frame(Farewell& farewell);
   static Farewell::State write_close_frame(Farewell& farewell);
   static Farewell::State flush(Direction& direction);
   io::Task<> await_answers(base::Instant deadline);

@@ -13,11 +13,12 @@ std::string from_backend(std::string_view text) { return frame(text, base::Side:
 std::string heard(const WebSocketClient& client) { return told(client.heard, base::Side::backend); }
 std::string heard(const WebSocketBackend& backend) { return told(backend.heard, base::Side::client); }
 
-std::shared_ptr<const auth::RuleSet> deny_everybody() {
+std::shared_ptr<const auth::RuleSet> deny_everybody(std::string_view from = "") {
   auth::RuleSpec spec;
   spec.name = "closed for good";
   spec.effect = auth::Effect::deny;
   spec.who.anyone = true;
+  if (!from.empty()) spec.from.push_back(*base::parse_network(from));
   return *auth::compile_rules({.rules = {&spec, 1}, .provider_names = {}});
 }
 
@@ -78,6 +79,19 @@ const Withdrawal kWithdrawals[] = {
        world.serve({websocket_service(http)});
      },
      "", ""},
+    {"nobody vouches for keys any more",
+     [](GateWorld& world, Http http) {
+       world.serve({websocket_service(http)},
+                   [](Snapshot& s) { s.providers = std::make_shared<const auth::Providers>(); });
+     },
+     "", ""},
+    {"a proxy is trusted now, and the client behind it banned",
+     [](GateWorld& world, Http http) {
+       world.serve(
+           {websocket_service(http, [](Service& s) { s.rules = deny_everybody("203.0.113.0/24"); })},
+           [](Snapshot& s) { s.listeners[0].trusted_proxies.push_back(*base::parse_network("10.0.0.0/8")); });
+     },
+     "a.yaml:1:1", "a rule denies this call"},
     {"origins",
      [](GateWorld& world, Http http) {
        world.serve({websocket_service(http, [](Service& s) {
@@ -92,7 +106,8 @@ TEST(Tunnel, EndsWhereAGenerationTakesItsAccessAway) {
     for (const Withdrawal& w : kWithdrawals) {
       SCOPED_TRACE(name_of(pairing) + ": " + w.name);
       Meeting m(pairing);
-      WebSocketClient& client = m.come({.path = "/a/secret", .headers = {{"X-Api-Key", m.world.key}}});
+      WebSocketClient& client = m.come(
+          {.path = "/a/secret", .headers = {{"X-Api-Key", m.world.key}, {"X-Forwarded-For", "203.0.113.7"}}});
       ASSERT_EQ(client.status, 101);
       client.say(from_client("hello"));
       m.backend.say(from_backend("welcome"));
