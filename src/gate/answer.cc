@@ -68,15 +68,27 @@ io::Task<> Exchange::answer(const base::Error& error) {
   upload_.cancel();
   backend_ = {};
   int status = base::reason_status(error.reason);
-  if (client_.response_started() || status == 0 || client_.client_gone()) {
+  bool answerable = status != 0 && !client_.client_gone();
+  if (call_.is_call() && answerable && (!client_.response_started() || can_end_call())) {
+    co_return co_await (client_.response_started() ? end_call(error) : answer_call(error));
+  }
+  if (client_.response_started() || !answerable) {
     client_.abort();  // a cut connection is the only honest end of a half-sent answer
     co_return;
   }
   headers_out_.clear();
-  std::string proxy_status = "gatehouse; error=";
-  proxy_status += base::reason_name(error.reason);
-  add_header("Proxy-Status", proxy_status);
   std::string challenge;
+  add_failure_headers(error, challenge);
+  bool page = wants_page(client_.head());
+  std::string body = make_problem(error, page ? ProblemForm::page : ProblemForm::json);
+  Result sent = co_await send_text(static_cast<uint16_t>(status),
+                                   page ? "text/html; charset=utf-8" : "application/problem+json", body);
+  if (!sent) client_.abort();
+}
+
+// challenge holds what one of them says.
+void Exchange::add_failure_headers(const base::Error& error, std::string& challenge) {
+  add_header("Proxy-Status", scratch_.join("gatehouse; error=", base::reason_name(error.reason)));
   if (auth::needs_challenge(error.reason)) {
     auth::append_challenge(
         challenge,
@@ -87,7 +99,7 @@ io::Task<> Exchange::answer(const base::Error& error) {
                                                      : std::string_view{}});
     add_header("WWW-Authenticate", challenge);
   }
-  if (status == 503) add_header("Retry-After", "1");
+  if (base::reason_status(error.reason) == 503) add_header("Retry-After", "1");
   if (error.reason == Reason::websocket_version_refused) {
     // RFC 6455 §4.4, RFC 9110 §15.5.22; HTTP/2 leaves the latter two out.
     add_header("Sec-WebSocket-Version", "13");
@@ -95,11 +107,6 @@ io::Task<> Exchange::answer(const base::Error& error) {
     add_header("Connection", "upgrade");
   }
   add_header("Cache-Control", "no-store");
-  bool page = wants_page(client_.head());
-  std::string body = make_problem(error, page ? ProblemForm::page : ProblemForm::json);
-  Result sent = co_await send_text(static_cast<uint16_t>(status),
-                                   page ? "text/html; charset=utf-8" : "application/problem+json", body);
-  if (!sent) client_.abort();
 }
 
 std::string Exchange::make_problem(const base::Error& error, ProblemForm form) const {
@@ -200,8 +207,13 @@ io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view
     if (auto ready = co_await client_ready(); !ready) co_return ready;
   }
   if (auto finished = client_.finish({}); !finished) co_return finished;
+  co_return co_await flush_answer(client_);
+}
+
+// sink is the client, or writes to it.
+io::Task<Exchange::Result> Exchange::flush_answer(http::BodySink& sink) {
   for (;;) {
-    auto flushed = client_.flush();
+    auto flushed = sink.flush();
     if (!flushed) co_return std::unexpected(flushed.error());
     if (*flushed) co_return Result{};
     if (auto ready = co_await client_ready(); !ready) co_return ready;

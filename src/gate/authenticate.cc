@@ -74,7 +74,7 @@ io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {
   uint64_t checks_before = worker_.keys_checks(key_slot);
   if (!worker_.ask_for_keys(key_slot)) co_return Result{};  // decided with the keys at hand
   io::Broadcast::Seat seat(worker_.keys_arrived());
-  base::Instant deadline = worker_.loop().now() + kKeysPatience;
+  base::Instant deadline = within_call(worker_.loop().now() + kKeysPatience);
   // Where an open connection is decided upon again its relay waits for that already.
   io::Signal unheard;
   io::Signal& gone = client_.response_started() ? unheard : client_.gone();
@@ -82,6 +82,7 @@ io::Task<Exchange::Result> Exchange::wait_for_keys(uint32_t key_slot) {
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, seat.signal, gone);
     if (client_.client_gone())
       co_return base::client_error(Reason::client_disconnected, "the client went away");
+    if (call_.is_overdue(worker_.loop().now())) co_return base::fail(failure_within_call({}));
     if (wake == io::Wake::timed_out) break;  // decided with the keys at hand
   }
   co_return Result{};

@@ -80,7 +80,7 @@ Carrier Exchange::choose_carrier(const backends::Wire* wire) const {
   // Few backends take a WebSocket over HTTP/2.
   if (client_.head().upgrade) return Carrier::http1;
   if (wire != nullptr && wire->tls != nullptr) return Carrier::any;
-  return grpc_ ? Carrier::http2 : Carrier::http1;
+  return call_.is_call() ? Carrier::http2 : Carrier::http1;
 }
 
 // state_ holds the backends that the exchange's own snapshot names, also where others have replaced them
@@ -92,7 +92,7 @@ void Exchange::find_own_backends() {
 }
 
 io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
-  base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
+  base::Instant deadline = within_call(worker_.loop().now() + service_->connect_timeout);
   while (!state_->pool.has_endpoints()) {
     switch (state_->lookup) {
       case ServiceState::Lookup::done:
@@ -118,7 +118,7 @@ io::Task<Exchange::Result> Exchange::wait_for_endpoints() {
 }
 
 io::Task<Exchange::Result> Exchange::connect(Carrier carrier) {
-  base::Instant deadline = worker_.loop().now() + service_->connect_timeout;
+  base::Instant deadline = within_call(worker_.loop().now() + service_->connect_timeout);
   // Many requests at once share the first connection instead of opening one each.
   while (backend_.should_wait(carrier)) {
     std::shared_ptr<backends::EndpointState> endpoint = backend_.state();

@@ -3,6 +3,7 @@
 //   forward.cc       to a backend, and again   response.cc      what the client is sent
 //   relay.cc         bodies                    answer.cc        the gate's own answers and failures
 //   upgrade.cc       a switch of protocols     tunnel.cc        and what comes after it
+//   grpc.cc          how a call ends           grpc_call.h      what else is its own
 #include "gate/exchange.h"
 
 #include "base/bytes.h"
@@ -93,6 +94,8 @@ void Exchange::receive() {
   record_.method_text = head.method_text;
   if (const http::Header* agent = head.headers.find(http::HeaderId::user_agent))
     record_.user_agent = agent->value;
+  call_.recognise(head, client_.began());
+  if (call_.is_call()) send_patience_ = SendPatience(kCallPatience);
   record_.phases.enter(Phase::route, client_.received());
 }
 
@@ -216,6 +219,7 @@ void Exchange::record() {
     record_.provider = identity_->provider;
     record_.subject = identity_->subject;
   }
+  if (call_.is_call()) settle_call_status();
   base::Instant now = ended_.reached() ? ended_ : worker_.now();
   if (record_.reason == Reason::none) {
     record_.phases.enter(Phase::done, now);

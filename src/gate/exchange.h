@@ -3,6 +3,7 @@
 // request, lives in that request's coroutine, and leaves exactly one record, also when it is cancelled.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "access/rules.h"
 #include "backends/pool.h"
 #include "base/result.h"
+#include "gate/grpc_call.h"
 #include "gate/relay.h"
 #include "gate/scratch.h"
 #include "gate/snapshot.h"
@@ -112,6 +114,17 @@ class Exchange {
   bool may_try_again(const base::Error& error);
   base::Error broken_while_sending(base::Error error) const;
 
+  // grpc.cc
+  // An instant to wait for, no later than the call's own deadline; and what a failure then is.
+  base::Instant within_call(base::Instant deadline) const { return std::min(deadline, call_.deadline()); }
+  base::Error failure_within_call(const base::Error& error) const;
+  void note_call_status();
+  void settle_call_status();
+  io::Task<> answer_call(const base::Error& error);
+  io::Task<> end_call(const base::Error& error);
+  bool can_end_call() const;
+  std::string_view call_message(const base::Error& error);
+
   // request_head.cc
   Result build_request_headers();
   bool add_forwarding_headers();
@@ -145,6 +158,8 @@ class Exchange {
   io::Task<Result> answer_own();
   io::Task<Result> redirect_to_https();
   io::Task<Result> send_text(uint16_t status, std::string_view content_type, std::string_view body);
+  void add_failure_headers(const base::Error& error, std::string& challenge);
+  io::Task<Result> flush_answer(http::BodySink& sink);
   io::Task<Result> client_ready();
   enum class ProblemForm : uint8_t { json, page };
   std::string make_problem(const base::Error& error, ProblemForm form) const;
@@ -166,8 +181,8 @@ class Exchange {
   std::string_view client_text_;
   const Service* service_ = nullptr;
   std::shared_ptr<ServiceState> state_;
-  bool own_ = false;   // addressed to the gate itself
-  bool grpc_ = false;  // a gRPC call, by its content type
+  bool own_ = false;  // addressed to the gate itself
+  GrpcCall call_;     // of a request that is one
 
   auth::Credential credential_;
   auth::IdentityPtr identity_;

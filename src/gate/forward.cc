@@ -14,6 +14,7 @@ io::Task<Exchange::Result> Exchange::forward() {
   if (record_.verdict != telemetry::Verdict::allow || !verdict_.allowed) {
     co_return base::gate_error(Reason::proxy_internal_error, "forwarding without an allow was prevented");
   }
+  if (call_.is_overdue(worker_.loop().now())) co_return base::fail(failure_within_call({}));
   begin_attempt();
   if (auto built = build_request_headers(); !built) co_return built;
 
@@ -24,6 +25,7 @@ io::Task<Exchange::Result> Exchange::forward() {
     if (outcome) outcome = co_await send_request();
     if (outcome) outcome = co_await await_answer();
     if (outcome) co_return outcome;
+    outcome = base::fail(failure_within_call(outcome.error()));
     attempt().total = worker_.now() - attempt_began_;
     attempt().outcome = outcome.error().reason;
     if (!may_try_again(outcome.error())) co_return outcome;
@@ -61,6 +63,13 @@ bool Exchange::may_try_again(const base::Error& error) {
 io::Task<Exchange::Result> Exchange::send_request() {
   const http::RequestHead& head = client_.head();
   http::ClientStream& backend = backend_.http();
+  using Carried = GrpcCall::Carried;
+  Result prepared =
+      call_.prepare_request({.carried = backend_.multiplexed() ? Carried::as_grpc : Carried::as_it_is,
+                             .now = worker_.loop().now(),
+                             .headers = headers_out_,
+                             .scratch = scratch_});
+  if (!prepared) co_return prepared;
   Result started = backend.start_request(
       {.method = head.method_text,
        .method_kind = head.method,
@@ -69,7 +78,7 @@ io::Task<Exchange::Result> Exchange::send_request() {
        .has_query = target_.has_query,
        .authority = host_sent_.empty() ? std::string_view(backend_.endpoint().authority) : host_sent_,
        .headers = &headers_out_,
-       .body = head.body,
+       .body = call_.request_length(head.body),
        .upgrade = head.upgrade ? upgrade_asked() : std::string_view{}});
   if (!started) co_return started;
 
@@ -87,7 +96,7 @@ io::Task<Exchange::Result> Exchange::send_request() {
     auto flushed = backend.flush();
     if (!flushed) co_return base::fail(broken_while_sending(flushed.error()));
     if (*flushed) break;
-    base::Instant deadline = worker_.loop().now() + service_->response_timeout;
+    base::Instant deadline = within_call(worker_.loop().now() + service_->response_timeout);
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, backend.writable(), client_.gone());
     if (client_.client_gone())
       co_return base::client_error(Reason::client_disconnected, "the client went away");
@@ -103,13 +112,14 @@ io::Task<Exchange::Result> Exchange::send_request() {
 // The request's body on its way, until it has ended or cannot go on.
 io::Task<> Exchange::upload() {
   body_begun_ = true;
+  bool call = call_.is_call();
   Result outcome =
       co_await relay_body({.loop = worker_.loop(),
-                           .from = client_,
+                           .from = call_.request_body(client_),
                            .to = backend_.http(),
-                           .read_patience = snapshot_->timeouts.body,
-                           .write_patience = service_->response_timeout,
-                           .progress_bytes = kBodyProgressBytes,
+                           .read_patience = call ? kCallPatience : snapshot_->timeouts.body,
+                           .write_patience = call ? kCallPatience : service_->response_timeout,
+                           .progress_bytes = call ? 1 : kBodyProgressBytes,
                            .bytes_max = service_->body_bytes_max.value_or(UINT64_MAX),
                            .trailers = trailers_behind(service_->request_headers),
                            .read_timeout = {Reason::request_timeout, base::Side::client, base::Retry::never,
@@ -148,7 +158,9 @@ io::Task<Exchange::Result> Exchange::await_answer() {
       if (error.side == base::Side::client || error.reason == Reason::connection_write_timeout)
         co_return *upload_outcome_;
     }
-    base::Instant deadline = uploading ? base::kNever : request_sent_ + service_->response_timeout;
+    // A stream's answer may begin long after its request, with its first message.
+    base::Duration patience = call_.is_call() ? kCallPatience : service_->response_timeout;
+    base::Instant deadline = within_call(uploading ? base::kNever : request_sent_ + patience);
     io::Wake wake =
         co_await io::wait_for(worker_.loop(), deadline, backend.readable(), client_.gone(), upload_ended_);
     if (client_.client_gone())

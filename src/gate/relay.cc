@@ -1,5 +1,9 @@
 #include "gate/relay.h"
 
+#include <algorithm>
+
+#include "gate/exchange.h"
+
 namespace gate {
 namespace {
 
@@ -15,7 +19,7 @@ base::Instant read_deadline_of(const RelayPlan& plan) {
 }
 
 io::Task<base::Result<>> wait_for_backend(RelayPlan& plan) {
-  base::Instant deadline = plan.loop.now() + plan.write_patience;
+  base::Instant deadline = std::min(plan.deadline, plan.loop.now() + plan.write_patience);
   io::Wake wake = co_await io::wait_for(plan.loop, deadline, plan.to.writable());
   if (wake == io::Wake::timed_out) co_return base::fail(plan.write_timeout);
   co_return base::Result<>{};
@@ -23,9 +27,28 @@ io::Task<base::Result<>> wait_for_backend(RelayPlan& plan) {
 
 // Waits until the sink can take more. Fails when its patience is over.
 io::Task<base::Result<>> wait_writable(RelayPlan& plan) {
-  return plan.client != nullptr
-             ? wait_for_client({plan.loop, *plan.client, *plan.send_patience, plan.write_timeout})
-             : wait_for_backend(plan);
+  return plan.client != nullptr ? wait_for_client({plan.loop, *plan.client, *plan.send_patience,
+                                                   plan.write_timeout, plan.deadline})
+                                : wait_for_backend(plan);
+}
+
+bool failed_by_client(const std::optional<base::Result<>>& outcome) {
+  return outcome && !*outcome && outcome->error().side == base::Side::client;
+}
+
+std::string_view trailers_passed(const RelayPlan& plan, io::Buffer& kept) {
+  std::string_view trailers = plan.from.trailers();
+  if (plan.trailers == RelayPlan::Trailers::dropped) return {};
+  if (trailers.empty() || plan.trailer_edits == nullptr || plan.trailer_edits->empty()) return trailers;
+  if (!kept.reserve(trailers.size())) return {};
+  while (!trailers.empty()) {
+    std::string_view line = trailers.substr(0, trailers.find('\n') + 1);
+    trailers.remove_prefix(line.size());
+    http::Header header{.name = line.substr(0, line.find(':'))};
+    header.id = http::find_header_id(header.name);
+    if (!is_edited_away(*plan.trailer_edits, header)) kept.append(line);
+  }
+  return kept.filled();
 }
 
 }  // namespace
@@ -33,6 +56,7 @@ io::Task<base::Result<>> wait_writable(RelayPlan& plan) {
 io::Task<base::Result<>> wait_for_client(ClientWait wait) {
   base::Instant began = wait.loop.now();
   base::Instant deadline = wait.patience.begin_wait(began, wait.client.bytes_sent());
+  deadline = std::min(deadline, wait.deadline);
   io::Wake wake = co_await io::wait_for(wait.loop, deadline, wait.client.writable(), wait.client.gone());
   wait.patience.end_wait(wait.loop.now() - began);
   if (wait.client.client_gone()) co_return base::fail(client_gone());
@@ -45,7 +69,10 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
   uint64_t turn_end = kTurnBytes;
   uint64_t progress_mark = plan.progress_bytes;
   base::Instant read_deadline = read_deadline_of(plan);
+  io::Signal nobody;
+  io::Signal& other_ended = plan.other_ended != nullptr ? *plan.other_ended : nobody;
   for (;;) {
+    if (plan.loop.now() >= plan.deadline) co_return base::fail(plan.read_timeout);
     auto got = plan.from.peek();
     if (!got) co_return std::unexpected(got.error());
     if (!got->bytes.empty()) {
@@ -79,15 +106,16 @@ io::Task<base::Result<>> relay_body(RelayPlan plan) {
       continue;
     }
     if (plan.client != nullptr) plan.send_patience->restore(plan.client->bytes_sent());
-    io::Wake wake =
-        plan.client != nullptr
-            ? co_await io::wait_for(plan.loop, read_deadline, plan.from.readable(), plan.client->gone())
-            : co_await io::wait_for(plan.loop, read_deadline, plan.from.readable());
+    if (plan.other != nullptr && failed_by_client(*plan.other)) co_return **plan.other;
+    base::Instant deadline = std::min(read_deadline, plan.deadline);
+    io::Wake wake = plan.client != nullptr ? co_await io::wait_for(plan.loop, deadline, plan.from.readable(),
+                                                                   plan.client->gone(), other_ended)
+                                           : co_await io::wait_for(plan.loop, deadline, plan.from.readable());
     if (plan.client != nullptr && plan.client->client_gone()) co_return base::fail(client_gone());
     if (wake == io::Wake::timed_out) co_return base::fail(plan.read_timeout);
   }
-  bool passed = plan.trailers == RelayPlan::Trailers::passed;
-  if (auto finished = plan.to.finish(passed ? plan.from.trailers() : std::string_view{}); !finished) {
+  io::Buffer kept;
+  if (auto finished = plan.to.finish(trailers_passed(plan, kept)); !finished) {
     co_return std::unexpected(finished.error());
   }
   for (;;) {

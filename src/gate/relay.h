@@ -2,6 +2,8 @@
 // and with one buffer in between. The same for requests, answers and upgraded connections.
 #pragma once
 
+#include <optional>
+
 #include "base/result.h"
 #include "base/time.h"
 #include "gate/snapshot.h"
@@ -42,6 +44,7 @@ struct ClientWait {
   http::ServerStream& client;
   SendPatience& patience;
   base::Error timeout;
+  base::Instant deadline = base::kNever;  // however much patience is left
 };
 
 // Until the client may take more of its answer. Fails with client_disconnected, or with timeout.
@@ -58,7 +61,13 @@ struct RelayPlan {
   base::Duration write_patience;              // for a backend to take a byte; a client has its SendPatience
   uint64_t progress_bytes = 1;
   uint64_t bytes_max = UINT64_MAX;  // more than this is too_large
+  // Of a gRPC call: when all of it must be over, which fails as the timeout of whatever it waits for; and its
+  // other direction, whose failure by the client's fault ends this one too.
+  base::Instant deadline = base::kNever;
+  const std::optional<base::Result<>>* other = nullptr;
+  io::Signal* other_ended = nullptr;
   enum class Trailers : uint8_t { passed, dropped } trailers = Trailers::passed;
+  const HeaderEdits* trailer_edits = nullptr;  // passed without what these edit
   base::Error read_timeout;
   base::Error write_timeout;
   base::Error too_large;

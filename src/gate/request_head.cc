@@ -80,6 +80,7 @@ Exchange::Result Exchange::build_request_headers() {
     if (header.id == HeaderId::authorization && credential_stands_in(header)) continue;
     if ((header.id == HeaderId::traceparent || header.id == HeaderId::tracestate) && !peer_trusted_) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
+    if (!call_.passes(header, headers_out_.size())) continue;
     fits &= headers_out_.add(header);
   }
   for (const NamedValue& edit : edits.set) fits &= add_header(edit.name, edit.value);

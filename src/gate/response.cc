@@ -24,13 +24,19 @@ io::Task<Exchange::Result> Exchange::relay() {
     co_return co_await relay_upgraded();
   }
   if (auto refused = check_upgrade_refusal(); !refused) co_return refused;
+  call_.recognise_answer(answer_, client_);
   if (auto started = start_response(); !started) co_return started;
+  bool call = call_.is_call();
   Result relayed = co_await relay_body(
       {.loop = worker_.loop(),
        .from = backend_.http(),
-       .to = client_,
-       .read_patience = service_->response_timeout,
-       .trailers = trailers_behind(service_->response_headers),
+       .to = call_.answer_body(client_),
+       .read_patience = call ? kCallPatience : service_->response_timeout,
+       .deadline = call_.deadline(),
+       .other = call ? &upload_outcome_ : nullptr,
+       .other_ended = call ? &upload_ended_ : nullptr,
+       .trailers = call ? RelayPlan::Trailers::passed : trailers_behind(service_->response_headers),
+       .trailer_edits = call ? &service_->response_headers : nullptr,
        .read_timeout = {Reason::connection_read_timeout, base::Side::backend, base::Retry::never,
                         "the backend stopped sending in the middle of its answer"},
        .write_timeout = {Reason::client_stalled, base::Side::client, base::Retry::never,
@@ -40,12 +46,15 @@ io::Task<Exchange::Result> Exchange::relay() {
   ended_ = worker_.now();
   attempt().total = ended_ - attempt_began_;
   if (!relayed) {
+    relayed = base::fail(failure_within_call(relayed.error()));
     if (relayed.error().side == base::Side::backend) attempt().outcome = relayed.error().reason;
     co_return relayed;
   }
-  if (upload_outcome_ && !*upload_outcome_ && upload_outcome_->error().side == base::Side::client) {
+  // A call that was answered to its end is over, whatever more the client had to say.
+  if (!call && upload_outcome_ && !*upload_outcome_ && upload_outcome_->error().side == base::Side::client) {
     co_return *upload_outcome_;
   }
+  note_call_status();
   upload_.cancel();
   backend_.give_back(worker_.loop().now());
   co_return Result{};
@@ -58,6 +67,10 @@ void Exchange::build_response_headers() {
     if (header.hop_by_hop || kNeverPassedOn.test(header.id)) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
     headers_out_.add(header);
+    if (header.id == HeaderId::content_type && call_.translates_answer()) {
+      const auto type = http::parse_grpc_content_type(header.value);
+      headers_out_.set_value(headers_out_.size() - 1, call_.answer_type(type.format, scratch_));
+    }
   }
   for (const NamedValue& edit : edits.set) add_header(edit.name, edit.value);
   for (const NamedValue& edit : edits.add) add_header(edit.name, edit.value);
@@ -66,6 +79,9 @@ void Exchange::build_response_headers() {
 
 // An answer without a body may still name the length one would have (RFC 9110 §8.6).
 http::BodyLength Exchange::answer_length() const {
+  if (call_.translates_answer() && answer_.body.kind != http::BodyLength::Kind::none) {
+    return {.kind = http::BodyLength::Kind::chunked};
+  }
   if (answer_.body.kind != http::BodyLength::Kind::none) return answer_.body;
   if (const http::Header* length = answer_.headers.find(HeaderId::content_length)) {
     if (auto bytes = base::parse_unsigned(length->value)) return {http::BodyLength::Kind::sized, *bytes};

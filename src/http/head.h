@@ -47,6 +47,7 @@ class Headers {
   const Header* begin() const { return &items_[0].header; }
   const Header* end() const { return begin() + count_; }
   const Header& operator[](uint32_t i) const { return begin()[i]; }
+  void set_value(uint32_t i, std::string_view value) { items_[i].header.value = value; }
 
   bool has(HeaderId id) const { return present_.test(id); }
   // The first of that kind; nullptr when absent.

@@ -78,6 +78,8 @@ base::Result<size_t> Outbound::write(std::string_view bytes) {
 
 base::Result<> Outbound::finish(std::string_view trailers) {
   if (framing_ == Framing::chunked) {
+    // Within a chunk that was announced, the end would be read as part of it.
+    if (chunk_left_ > 0) return base::fail(failed(0));
     if (!buffer_.reserve(trailers.size() + kFramingRoom)) return base::fail(failed(0));
     buffer_.append("0\r\n");
     buffer_.append(trailers);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "http/grpc.h"
 
 namespace http2 {
 
@@ -79,7 +80,7 @@ struct StatusText {
 // A gRPC server may insist on it, and the gate does pass trailers on.
 bool speaks_grpc(const http::Headers& headers) {
   for (const http::Header& header : headers) {
-    if (Fields::id_of(header) == HeaderId::content_type) return header.value.starts_with("application/grpc");
+    if (Fields::id_of(header) == HeaderId::content_type) return http::is_grpc(header.value);
   }
   return false;
 }
