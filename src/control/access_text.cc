@@ -66,6 +66,7 @@ void append_record(auth::JsonValue record, LogForm form, std::string& out) {
   add("  ", member("identity.provider"));
   add("/", member("identity.subject"));
   add("  \"", member("rule_name"), "\"");
+  add("  ", member("grpc_status"));
   add("  ", member("reason"));
   add("  ", member("duration_ms"), " ms");
   out += '\n';

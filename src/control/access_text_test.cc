@@ -28,6 +28,8 @@ TEST(AccessText, EachRecordIsOneShortLine) {
       text_of(std::string(kAllowed).append(kRefused)),
       "09:30:00.123  200  GET api.example.com/orders/7  orders  partners/alice  \"partners read\"  13.25 ms\n"
       "09:30:01.000  404  GET /  no_route  0.05 ms\n");
+  EXPECT_EQ(text_of(R"({"method":"POST","path":"/s/M","status":200,"grpc_status":"NOT_FOUND"})"),
+            "  200  POST /s/M  NOT_FOUND\n");
   // A client that was cut off has seen no status.
   EXPECT_EQ(text_of(R"({"time":"2026-01-31T09:30:01.000Z","reason":"client_disconnected"})"),
             "09:30:01.000  ---    client_disconnected\n");
