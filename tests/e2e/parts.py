@@ -3,7 +3,7 @@ or a stand-in takes the gate's place (see fronts.py)."""
 
 import os
 
-STANDING = {"websocket_access", "websocket_h2"}
+STANDING = {"grpc", "grpc_web", "websocket_access", "websocket_h2"}
 ASKED = set(os.environ.get("E2E_PARTS", "").split(","))
 STANDIN = os.environ.get("E2E_STANDIN")
 

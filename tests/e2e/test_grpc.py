@@ -193,7 +193,7 @@ REFUSED = {
     "no key": ("gatehouse.testing.Closed", "Empty", None, 16, "credential_missing"),
     "a bad key": ("gatehouse.testing.Closed", "Empty", "gh_nonsense", 16, "credential_invalid"),
     "a key with too little": ("gatehouse.testing.Closed", "Empty", "other_key", 7, "scope_insufficient"),
-    "a service that is nowhere allowed": ("gatehouse.testing.Unknown", "Empty", None, 16, "credential_missing"),
+    "a service that is nowhere allowed": ("gatehouse.testing.Unknown", "Empty", None, 7, "rule_denied"),
     "a backend that is down": ("dead.Service", "Empty", None, 14, "connection_refused"),
     "a message that is too large": ("small.Service", "Unary", None, 8, "request_body_too_large"),
 }
