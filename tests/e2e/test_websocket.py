@@ -118,11 +118,14 @@ def test_real_client_and_server(make_front, over):
             await socket.send(message)
 
     async def serve():
-        server = await websockets.serve(answer, "127.0.0.1", 0, subprotocols=["chat"], max_size=None)
-        serve.port = server.sockets[0].getsockname()[1]
-        ready.set()
+        async with websockets.serve(answer, "127.0.0.1", 0, subprotocols=["chat"], max_size=None) as server:
+            serve.port = server.sockets[0].getsockname()[1]
+            serve.stopping = asyncio.Event()
+            ready.set()
+            await serve.stopping.wait()
 
-    threading.Thread(target=lambda: (loop.run_until_complete(serve()), loop.run_forever()), daemon=True).start()
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
     assert ready.wait(20)
 
     class Address:
@@ -141,7 +144,8 @@ def test_real_client_and_server(make_front, over):
                 assert await socket.recv() == message
             await (await socket.ping())
     asyncio.run(converse())
-    loop.call_soon_threadsafe(loop.stop)
+    loop.call_soon_threadsafe(serve.stopping.set)
+    thread.join(20)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -273,7 +277,8 @@ def test_close_is_never_put_into_a_frame(guarded, make_backend):
                    f"Sec-WebSocket-Accept: {accept}\r\n\r\n").encode() + b"\x81\x7e\x03\xe8" + b"a" * 500)
         go_on.wait(20)
         call.send(b"b" * 500 + b"\x81\x03abc")
-        call.wait(60)
+        while True:
+            call.connection.more()  # until the gate has closed
 
     gate.backends[0].script = half_a_frame
     with Client(gate.port, path="/chat/room", extra=with_key(gate)) as client:
