@@ -3,7 +3,8 @@ or a stand-in takes the gate's place (see fronts.py)."""
 
 import os
 
-STANDING = {"grpc", "grpc_web", "websocket_access", "websocket_h2"}
+STANDING = {"client_cert", "grpc", "grpc_web", "http2", "http2_backend", "proxy_protocol", "proxy_protocol_sent",
+            "tls", "tls_backend", "websocket_access", "websocket_h2"}
 ASKED = set(os.environ.get("E2E_PARTS", "").split(","))
 STANDIN = os.environ.get("E2E_STANDIN")
 
