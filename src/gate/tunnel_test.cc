@@ -84,7 +84,7 @@ const Withdrawal kWithdrawals[] = {
        world.serve({websocket_service(http)},
                    [](Snapshot& s) { s.providers = std::make_shared<const auth::Providers>(); });
      },
-     "", ""},
+     "", "this call needs a credential"},
     {"a proxy is trusted now, and the client behind it banned",
      [](GateWorld& world, Http http) {
        world.serve(

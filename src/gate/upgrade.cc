@@ -175,6 +175,7 @@ class Exchange::Standing {
 io::Task<Exchange::Result> Exchange::decide_again() {
   Standing standing(*this);
   snapshot_ = worker_.snapshot();
+  credential_ = {};
   identity_ = nullptr;
   record_.generation = snapshot_->generation;
   record_.listener = snapshot_->listeners[context_.listener].name;

@@ -169,7 +169,7 @@ class Worker {
   std::vector<std::pair<uint32_t, std::shared_ptr<ServiceState>>> leaving_;
   bool draining_ = false;
   AccessLog access_log_ = AccessLog::off;  // until it is told where to
-  int64_t wall_offset_ns_ = 0;  // wall clock minus monotonic, looked at every second
+  int64_t wall_offset_ns_ = 0;             // wall clock minus monotonic, looked at every second
   std::string date_;
   std::vector<std::unique_ptr<ListenerSlot>> listeners_;
   std::vector<io::Address> listener_addresses_;  // by number

@@ -17,8 +17,8 @@ class PathPattern {
 
   // path as normalised by http/target.h.
   bool covers(std::string_view path) const;
-  // The same, and also where a backend may take path for a covered one: it spells a character by its escape or
-  // the other way round ("%3A" is another path than ":", RFC 3986 §2.2), its segments carry parameters
+  // The same, and also where a backend may take path for a covered one: it spells a character by its escape
+  // or the other way round ("%3A" is another path than ":", RFC 3986 §2.2), its segments carry parameters
   // ("/admin;x"), or are parted by "%2F". For denials, which must not be walked around.
   bool covers_any_spelling(std::string_view path) const;
 
