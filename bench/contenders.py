@@ -85,11 +85,17 @@ class Process:
 
 
 class Contender:
-    """A proxy under measurement; headers and script are what its requests need to be let in."""
+    """A proxy under measurement; headers and script are what its requests need to be let in. Some have further ports:
+    for TLS, and for HTTP/2 in clear text (where the proxy tells the two HTTPs apart itself, it is the first one)."""
 
-    def __init__(self, name, process, port, path="/x/small", headers=(), script=None, folder=None, admin=None):
+    def __init__(self, name, process, port, path="/x/small", headers=(), script=None, folder=None, admin=None,
+                 tls_port=None, http2_port=None):
         self.name, self.process, self.port, self.path = name, process, port, path
         self.headers, self.script, self.folder, self.admin = list(headers), script, folder, admin
+        self.tls_port, self.http2_port = tls_port, http2_port or port
+
+    def url(self, scheme="http"):
+        return f"{scheme}://127.0.0.1:{self.port if scheme == 'http' else self.tls_port}{self.path}"
 
 
 NGINX = """\
@@ -110,10 +116,16 @@ http {{
   uwsgi_temp_path {folder};
   scgi_temp_path {folder};
   upstream origin {{ server 127.0.0.1:{origin}; keepalive 256; keepalive_requests 1000000000; }}
+  ssl_certificate {certificate};
+  ssl_certificate_key {key};
+  ssl_protocols TLSv1.3;
+  ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
   server {{
     listen 127.0.0.1:{port};
+    listen 127.0.0.1:{tls_port} ssl http2;
+    listen 127.0.0.1:{http2_port} http2;
     location / {{
-      proxy_pass http://origin;
+      {forward}
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_request_buffering off;
@@ -123,10 +135,15 @@ http {{
 }}
 """
 
+# grpc_pass is nginx's one way to speak HTTP/2 to a backend, whatever the request.
+NGINX_FORWARD = {"http1": "proxy_pass http://origin;", "http2": "grpc_pass grpc://origin;"}
+
 HAPROXY = """\
 global
   nbthread 1
   maxconn 9900
+  ssl-default-bind-options ssl-min-ver TLSv1.3
+  ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256
   log stdout format raw local0
 defaults
   mode http
@@ -139,10 +156,13 @@ defaults
   timeout http-keep-alive 600s
 frontend front
   bind 127.0.0.1:{port}
+  bind 127.0.0.1:{tls_port} ssl crt {pem} alpn h2,http/1.1
   default_backend origin
 backend origin
-  server origin 127.0.0.1:{origin}
+  server origin 127.0.0.1:{origin} {forward}
 """
+
+HAPROXY_FORWARD = {"http1": "", "http2": "proto h2"}
 
 GATE = """\
 listen: [{ address: "127.0.0.1:0" }]
@@ -150,6 +170,9 @@ admin: { address: "127.0.0.1:0" }
 workers: 1
 log: { access: { file: access.log } }
 """
+
+# The same, and a second listener that speaks TLS.
+GATE_TLS = GATE.replace(" }]", ' }, { address: "127.0.0.1:0", tls: { certificate: ../pki/tls.pem, key: ../pki/tls.key } }]')
 
 OPEN_SERVICE = "match: { path: /x }\naccess: [{ allow: anyone }]\n"
 
@@ -182,6 +205,7 @@ class Bench:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         os.sched_setaffinity(0, {int(LOAD_CORE)})  # what this program does itself is load, too
         self.origin_port = self.another_origin()
+        self.certificate = self.make_certificate()
         return self
 
     def __exit__(self, *_):
@@ -203,6 +227,14 @@ class Bench:
         wait_for_port(port)
         return port
 
+    def make_certificate(self):
+        """ECDSA P-256, signed by an authority of its own; also as one file, as haproxy wants it."""
+        from pki import Authority
+        folder = self.subfolder("pki")
+        made = Authority(folder).issue("tls", ["bench.test", "127.0.0.1"])
+        (folder / "both.pem").write_bytes(made.certificate.read_bytes() + made.key.read_bytes())
+        return made
+
     # --- Contenders ---
 
     def relay(self, name="relay", like=None):
@@ -214,20 +246,24 @@ class Bench:
             return Contender(name, process, port, script=like.script, headers=like.headers)
         return Contender(name, process, port)
 
-    def nginx(self):
-        port, folder = free_port(), self.subfolder("nginx")
-        (folder / "nginx.conf").write_text(NGINX.format(folder=folder, port=port, origin=self.origin_port))
+    def nginx(self, backend="http1"):
+        ports, folder = [free_port() for _ in range(3)], self.subfolder("nginx")
+        (folder / "nginx.conf").write_text(NGINX.format(
+            folder=folder, port=ports[0], tls_port=ports[1], http2_port=ports[2], origin=self.origin_port,
+            certificate=self.certificate.certificate, key=self.certificate.key, forward=NGINX_FORWARD[backend]))
         process = self.start(["nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"])
-        wait_for_port(port)
-        return Contender("nginx", process, port)
+        wait_for_port(ports[0])
+        return Contender("nginx", process, ports[0], tls_port=ports[1], http2_port=ports[2])
 
-    def haproxy(self):
-        port, folder = free_port(), self.subfolder("haproxy")
-        (folder / "haproxy.cfg").write_text(HAPROXY.format(port=port, origin=self.origin_port))
+    def haproxy(self, backend="http1"):
+        port, tls_port, folder = free_port(), free_port(), self.subfolder("haproxy")
+        (folder / "haproxy.cfg").write_text(HAPROXY.format(
+            port=port, tls_port=tls_port, origin=self.origin_port, pem=self.folder / "pki/both.pem",
+            forward=HAPROXY_FORWARD[backend]))
         process = self.start(["haproxy", "-f", folder / "haproxy.cfg"], stdout=open(folder / "access.log", "wb"),
                              stderr=subprocess.DEVNULL)
         wait_for_port(port)
-        return Contender("haproxy", process, port)
+        return Contender("haproxy", process, port, tls_port=tls_port)
 
     def subfolder(self, name):
         folder = self.folder / name
@@ -258,14 +294,24 @@ class Bench:
                                    + folder.with_name(folder.name + ".stderr").read_text()[-500:])
             time.sleep(0.001)
         told = json.loads(ready.read_text())
-        port = int(told["listeners"][0]["address"].rsplit(":", 1)[1])
-        return Contender(name, process, port, folder=folder, admin=int(told["admin"].rsplit(":", 1)[1]), **options)
+        ports = [int(listener["address"].rsplit(":", 1)[1]) for listener in told["listeners"]]
+        return Contender(name, process, ports[0], folder=folder, admin=int(told["admin"].rsplit(":", 1)[1]),
+                         tls_port=ports[1] if len(ports) > 1 else None, **options)
 
     def values(self, *names):
         return "".join(f'{name}: ["127.0.0.1:{self.origin_port}"]\n' for name in names)
 
     def open_gate(self, name="gatehouse", **options):
         folder = self.gate_folder({"services/x.yaml": OPEN_SERVICE, "environments/local.yaml": self.values("x")})
+        return self.run_gate(name, folder, **options)
+
+    def tls_gate(self, name="gatehouse", backend="http1", **options):
+        """In clear text and over TLS, for all paths."""
+        folder = self.gate_folder({
+            "gatehouse.yaml": GATE_TLS,
+            "services/x.yaml": OPEN_SERVICE.replace("/x", "/") + f'forward: {{ to: "${{x}}", protocol: {backend} }}\n',
+            "environments/local.yaml": self.values("x"),
+        })
         return self.run_gate(name, folder, **options)
 
     def key_gate(self, name="gatehouse+key", **options):
@@ -301,7 +347,7 @@ class Bench:
 
     # --- Load ---
 
-    def wrk(self, contender, seconds=None, connections=CONNECTIONS):
+    def wrk(self, contender, seconds=None, connections=CONNECTIONS, scheme="http"):
         """Keep-alive load from the other core: completed requests, failures and latency."""
         command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}",
                    f"-d{max(1, round(seconds or self.seconds))}s"]
@@ -310,8 +356,7 @@ class Bench:
         else:
             for header in contender.headers:
                 command += ["-H", header]
-        done = subprocess.run([*command, f"http://127.0.0.1:{contender.port}{contender.path}"],
-                              capture_output=True, text=True, check=True)
+        done = subprocess.run([*command, contender.url(scheme)], capture_output=True, text=True, check=True)
         requests = int(re.search(r"(\d+) requests in", done.stdout).group(1))
         bad = re.search(r"Non-2xx or 3xx responses: (\d+)", done.stdout)
         errors = re.search(r"Socket errors: (.*)", done.stdout)
@@ -319,10 +364,36 @@ class Bench:
                 "socket_errors": errors.group(1) if errors else "",
                 "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", done.stdout).group(1))}
 
-    def cpu_per_request(self, contender, **options):
-        """Microseconds of the proxy's CPU a request, in one round."""
+    def h2load(self, contender, connections, streams, seconds=None, scheme="https", arguments=()):
+        """HTTP/2 load from the other core, so many streams at a time on each connection."""
+        command = ["taskset", "-c", LOAD_CORE, "h2load", "-t1", f"-c{connections}", f"-m{streams}",
+                   f"-D{max(1, round(seconds or self.seconds))}", *arguments, contender.url(scheme)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        requests = int(re.search(r"requests: .* (\d+) succeeded", done.stdout).group(1))
+        failed, errored = map(int, re.search(r"(\d+) failed, (\d+) errored", done.stdout).groups())
+        return {"requests": requests, "non_2xx": failed - errored, "socket_errors": f"{errored}" if errored else "",
+                "rate": float(re.search(r"([\d.]+) req/s", done.stdout).group(1))}
+
+    def grpc(self, contender, **options):
+        """Unary calls; the message is that of five bytes."""
+        message = self.folder / "message"
+        message.write_bytes(b"\0\0\0\0\5hello")
+        return self.h2load(contender, 16, 10, arguments=["-d", message, "-H", "content-type: application/grpc",
+                                                         "-H", "te: trailers"], **options)
+
+    def handshakes(self, contender, kind, path=None, seconds=None):
+        command = ["taskset", "-c", LOAD_CORE, self.tools / "bench_handshakes", contender.tls_port,
+                   seconds or self.seconds, 32, kind, *([path] if path else [])]
+        done = json.loads(subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout)
+        if kind == "resumed" and done["resumed"] < done["done"]:
+            raise RuntimeError(f"{contender.name} resumed {done['resumed']} of {done['done']}")
+        return {"requests": done["done"], "non_2xx": 0, "socket_errors": done["failed"] or "",
+                "rate": done["done"] / (seconds or self.seconds)}
+
+    def cpu_per_request(self, contender, load=None, **options):
+        """Microseconds of the proxy's CPU a request, in one round of a load (wrk's, unless another is given)."""
         before = contender.process.cpu_seconds()
-        load = self.wrk(contender, **options)
+        load = (load or self.wrk)(contender, **options)
         spent = contender.process.cpu_seconds() - before
         if load["non_2xx"] or load["socket_errors"]:
             raise RuntimeError(f"{contender.name} failed {load['non_2xx']} of {load['requests']} requests "
@@ -336,17 +407,28 @@ class Bench:
         return json.loads(done.stdout)
 
     @contextlib.contextmanager
-    def dribbling(self, port, clients, ramp_seconds=11):
+    def dribbling(self, port, clients, ramp_seconds=11, what="http"):
         """Slow clients until the end of the block, which begins when they are all there. The ramp is longer than a
         client is given for its head by default, so that those the proxy sends away come back one by one, too."""
-        dribbler = Process([self.tools / "bench_dribble", port, clients, ramp_seconds], LOAD_CORE,
-                           stdout=subprocess.PIPE, text=True)
+        with self.beside([self.tools / "bench_dribble", port, clients, ramp_seconds, what]) as dribbler:
+            yield dribbler
+
+    @contextlib.contextmanager
+    def flooding(self, contender, kind, connections):
+        """On what the load and the origin leave of their core."""
+        with self.beside(["chrt", "--idle", "0", self.tools / "bench_flood", contender.http2_port, kind,
+                          connections]) as flood:
+            yield flood
+
+    @contextlib.contextmanager
+    def beside(self, command):
+        process = Process(command, LOAD_CORE, stdout=subprocess.PIPE, text=True)
         try:
-            if dribbler.started.stdout.readline() != "ready\n":
-                raise RuntimeError("bench_dribble cannot connect")
-            yield dribbler.started
+            if process.started.stdout.readline() != "ready\n":
+                raise RuntimeError(f"{command} cannot connect")
+            yield process.started
         finally:
-            dribbler.stop()
+            process.stop()
 
     def get(self, port, path, headers=()):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)

@@ -1,10 +1,11 @@
 // Slow clients: many connections that each send one byte of a request's head a second and never finish it.
 // The bytes of all are spread evenly over the second, so that what is measured beside them is the proxy, not
 // a burst. A connection that the proxy closes is opened anew.
-//   bench_dribble PORT CONNECTIONS RAMP_SECONDS
+//   bench_dribble PORT CONNECTIONS RAMP_SECONDS [http|tls]
 // The connections are opened evenly over the ramp; then it prints `ready` and goes on until it is ended, when
 // it prints how many were closed on it. PORT 0: it dribbles into sockets of its own that nobody reads, which
-// costs the machine what the dribbling itself costs and no proxy anything.
+// costs the machine what the dribbling itself costs and no proxy anything. With `tls` what is never finished
+// is the first message of a handshake.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -22,6 +23,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace {
@@ -44,10 +47,8 @@ int64_t now() {
 
 class Dribbler {
  public:
-  Dribbler(int port, size_t count)
-      : head_("GET /slow HTTP/1.1\r\nHost: bench.test\r\nX-Padding: " + std::string(4000, 'x')),
-        connections_(count),
-        loop_(epoll_create1(EPOLL_CLOEXEC)) {
+  Dribbler(int port, size_t count, std::string head)
+      : head_(std::move(head)), connections_(count), loop_(epoll_create1(EPOLL_CLOEXEC)) {
     there_.sin_family = AF_INET;
     there_.sin_port = htons(static_cast<uint16_t>(port));
     there_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -135,11 +136,15 @@ int make_end_descriptor() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 4) return fprintf(stderr, "bench_dribble PORT CONNECTIONS RAMP_SECONDS\n"), 2;
+  if (argc < 4) return fprintf(stderr, "bench_dribble PORT CONNECTIONS RAMP_SECONDS [http|tls]\n"), 2;
   const int port = atoi(argv[1]);
   const size_t count = strtoull(argv[2], nullptr, 10);
   const double ramp_ns = atof(argv[3]) * 1e9;
-  Dribbler dribbler(port, count);
+  // A record of 4,100 bytes that begins a ClientHello, or a head; long enough for more than an hour.
+  const std::string hello("\x16\3\1\x10\4\1\0\x10\0\3\3", 11);
+  const std::string head = "GET /slow HTTP/1.1\r\nHost: bench.test\r\nX-Padding: ";
+  const bool is_tls = argc > 4 && argv[4] == std::string_view("tls");
+  Dribbler dribbler(port, count, (is_tls ? hello : head) + std::string(4000, 'x'));
   if (port == 0 && !dribbler.listen_here()) return perror("listen"), 1;
 
   dribbler.watch(make_end_descriptor(), kEnd, EPOLLIN);

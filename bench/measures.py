@@ -1,6 +1,7 @@
 """The measures of ./dev bench, one function each: it asks its questions of the contenders of a Bench and gives the
-rows of its table and the raw figures behind them."""
+rows of its table and the raw figures behind them. measures_tls.py has those of TLS, HTTP/2 and gRPC."""
 
+import functools
 import re
 import socket
 import subprocess
@@ -13,7 +14,7 @@ MEASURES = {}
 
 
 def measure(function):
-    MEASURES[function.__name__] = function
+    MEASURES[function.__name__.replace("_", "-")] = function
     return function
 
 
@@ -161,23 +162,32 @@ def allocations(bench):
     """Heap allocations per request in steady state"""
     if not bench.has_gatehouse():
         return [{"figure": "allocations a request", "goal": "0", "values": {}}], {}
+    http2_gate = functools.partial(bench.tls_gate, backend="http2")
     values, raw = {}, {}
-    for gate in (bench.open_gate, bench.key_gate, bench.jwt_gate):
-        count_file = bench.folder / f"allocations-{gate.__name__}"
+    for name, gate, load, how in (
+            ("gatehouse", bench.open_gate, bench.wrk, {}),
+            ("gatehouse+key", bench.key_gate, bench.wrk, {}),
+            ("gatehouse+jwt", bench.jwt_gate, bench.wrk, {}),
+            ("https", bench.tls_gate, bench.wrk, {"scheme": "https"}),
+            ("h2", bench.tls_gate, bench.h2load, {"connections": 4, "streams": 100, "scheme": "http"}),
+            ("h2 to h2", http2_gate, bench.h2load, {"connections": 4, "streams": 100, "scheme": "http"}),
+            ("h2 over TLS", bench.tls_gate, bench.h2load, {"connections": 4, "streams": 100}),
+            ("gRPC", http2_gate, bench.grpc, {"scheme": "http"})):
+        count_file = bench.folder / f"allocations-{name.replace(' ', '-')}"
         contender = gate(environ={"LD_PRELOAD": str(bench.tools / "libbench_alloc_count.so"),
                                   "ALLOC_COUNT_FILE": str(count_file)})
 
         def counted(seconds):
             before = int.from_bytes(count_file.read_bytes()[:8], "little")
-            requests = bench.wrk(contender, seconds=seconds)["requests"]
+            requests = load(contender, seconds=seconds, **how)["requests"]
             return int.from_bytes(count_file.read_bytes()[:8], "little") - before, requests
 
         counted(2)
         # Two lengths, so that what opening the connections costs cancels out.
         short, long = counted(2), counted(6)
         per_request = (long[0] - short[0]) / (long[1] - short[1])
-        raw[contender.name] = {"short": short, "long": long, "per_request": per_request}
-        values[contender.name] = f"{per_request:.4f}"
+        raw[name] = {"short": short, "long": long, "per_request": per_request}
+        values[name] = f"{per_request:.4f}"
         contender.process.stop()
     return [{"figure": "allocations a request", "goal": "0", "values": values}], raw
 

@@ -2,6 +2,7 @@
 // fixed small answers. It believes its input; only benchmarks talk to it.
 //   bench_origin PORT
 // GET /bytes/N answers N bytes, POST and PUT read their Content-Length and answer its size, all else `hello`.
+// What begins with HTTP/2's preface is spoken to so (origin_http2.h).
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -16,9 +17,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "origin_http2.h"
 
 namespace {
 
@@ -40,6 +44,7 @@ struct Connection {
   uint64_t body_left = 0;    // bytes of a request's body still to come
   uint64_t body_size = 0;
   bool is_over = false;
+  std::unique_ptr<OriginHttp2> http2;  // where that is spoken
 };
 
 void flush(Connection& connection) {
@@ -90,7 +95,12 @@ void answer(Connection& connection, std::string_view head) {
 
 // Takes the requests in data; what remains is an incomplete head.
 void take(Connection& connection, std::string_view data) {
-  while (!data.empty()) {
+  if (!connection.http2 && data.starts_with(OriginHttp2::kPreface)) {
+    connection.http2 = std::make_unique<OriginHttp2>(connection.output);
+    data.remove_prefix(OriginHttp2::kPreface.size());
+  }
+  if (connection.http2) data = connection.http2->take(data);
+  while (!connection.http2 && !data.empty()) {
     if (connection.body_left != 0) {
       uint64_t part = std::min<uint64_t>(connection.body_left, data.size());
       connection.body_left -= part;
