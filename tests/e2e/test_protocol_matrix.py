@@ -174,8 +174,10 @@ def test_behaviour(gate, name, front):
     assert record.get("verdict") == expected.verdict
     assert record.get("rule_name") == expected.rule
     assert record["method"] == "POST" and record["host"] == "gate.test"
-    # No byte without a recorded allow, and one request where there was one.
-    assert len(gate.backends[0].requests) - heard == (expected.status == 200)
+    # No byte without a recorded allow, and one request where there was one. That a body is too large shows only on
+    # its way when no length was announced.
+    reached = len(gate.backends[0].requests) - heard
+    assert reached == (expected.status == 200) or (expected.status == 413 and reached == 1)
 
 
 def essence(record):
