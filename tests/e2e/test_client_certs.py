@@ -7,7 +7,7 @@ import pytest
 
 from gate import run_command, wait_until
 from pki import Authority
-from tls_wire import Handshake, in_folder, listen, refusal
+from tls_wire import OPEN, Handshake, in_folder, listen, refusal
 from tokens import Issuer
 
 pytestmark = pytest.mark.part("client_cert")
@@ -79,6 +79,14 @@ def ask(gate, path, signed=None, headers=()):
 
 
 # --- Whose certificates ----------------------------------------------------------------------------------------
+
+
+def test_none(make_gate, backend, callers, server_certificate):
+    """A listener that asks for none is shown none."""
+    gate = make_gate({"gatehouse.yaml": listen("certificate: certs/a.pem", "key: certs/a.key"), "services/s.yaml": OPEN,
+                      **in_folder(a=server_certificate)}, [backend], local={"s": f'"{backend.address}"'})
+    answer = ask(gate, "/x", callers["dns"])
+    assert answer.status == 200 and "identity" not in gate.record(answer)
 
 
 def test_optional(asking, callers):

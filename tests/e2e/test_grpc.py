@@ -222,8 +222,9 @@ def test_rules_by_method(guarded):
         error = failure(stub.unary, "Empty", metadata=metadata(guarded.key))
         assert error.code() is grpc.StatusCode.UNIMPLEMENTED
     with Stub(guarded.port) as stub:
-        assert stub.unary("Secret") == b"secret"
-    record = guarded.last_record()
+        call = stub.call("Secret", timeout=20)
+        assert call.result() == b"secret"
+    record = guarded.record(dict(call.initial_metadata())["x-request-id"])
     assert record["rule_name"] == "all methods" and record["verdict"] == "allow" and record["status"] == 200
 
 

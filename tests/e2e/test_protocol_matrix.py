@@ -149,6 +149,8 @@ def ask(gate, front, path, headers, body):
         if is_grpc:
             headers = {**headers, "content-type": "application/grpc", "te": "trailers"}
             body = b"\0" + len(body).to_bytes(4, "big") + body
+        # Announced, as HTTP/1 has it, so that a body too large is refused before any of it goes on.
+        headers = {**headers, "content-length": len(body)}
         with h2wire.Client(port, tls=client_tls() if is_tls else None) as client:
             got = client.request("POST", path, headers, body)
     identifier = got.header("x-request-id")
