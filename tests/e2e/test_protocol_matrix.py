@@ -192,10 +192,10 @@ def essence(record):
 @pytest.mark.parametrize("name", BEHAVIOURS)
 def test_records_are_the_same(gate, name):
     """The records of the same behaviour differ in nothing that access decides."""
-    expected, found = BEHAVIOURS[name], {}
-    for front in FRONTS:
-        *_, identifier = ask(gate, front, expected.path, expected.headers(gate), bytes(expected.size))
-        found[front] = essence(gate.record(identifier))
+    expected = BEHAVIOURS[name]
+    asked = {front: ask(gate, front, expected.path, expected.headers(gate), bytes(expected.size))[-1]
+             for front in FRONTS}
+    found = {front: essence(gate.record(identifier)) for front, identifier in asked.items()}
     assert all(one == found["h1"] for one in found.values()), found
     if name == "a rule that only watches":
         assert found["h1"]["observed"]["verdict"] == "deny"
