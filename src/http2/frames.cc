@@ -23,22 +23,28 @@ constexpr http::HeaderIdSet kNotInFields =
 
 constexpr size_t kOwnFieldsMax = 10;
 
+// What HPACK shall not keep: credentials, so that they are not guessed from how well they compress (RFC 7541
+// §7.1.3), and what is another with every request, which would only push out what is not. nghttp2 looks
+// through all values it keeps of a name.
+constexpr http::HeaderIdSet kNotKept = http::HeaderIdSet::of(
+    HeaderId::authorization, HeaderId::gatehouse_identity, HeaderId::x_request_id, HeaderId::traceparent);
+
 class Fields {
  public:
-  void add(std::string_view name, std::string_view value) {
+  void add(std::string_view name, std::string_view value) { add(http::find_header_id(name), name, value); }
+  void add(HeaderId id, std::string_view name, std::string_view value) {
     if (count_ == items_.size()) return;
     items_[count_++] = {
         .name = reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
         .value = reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())),
         .namelen = name.size(),
         .valuelen = value.size(),
-        // Credentials shall not be guessed from how well they compress (RFC 7541 §7.1.3).
-        .flags = is_secret(name) ? uint8_t{NGHTTP2_NV_FLAG_NO_INDEX} : uint8_t{NGHTTP2_NV_FLAG_NONE}};
+        .flags = kNotKept.test(id) ? uint8_t{NGHTTP2_NV_FLAG_NO_INDEX} : uint8_t{NGHTTP2_NV_FLAG_NONE}};
   }
   void add(const http::Headers& headers) {
     for (const http::Header& header : headers) {
-      if (header.hop_by_hop || kNotInFields.test(id_of(header))) continue;
-      add(header.name, header.value);
+      const HeaderId id = id_of(header);
+      if (!header.hop_by_hop && !kNotInFields.test(id)) add(id, header.name, header.value);
     }
   }
   void add_length(uint64_t bytes) {
@@ -47,7 +53,7 @@ class Fields {
       digits_[--at] = static_cast<char>('0' + bytes % 10);
       bytes /= 10;
     } while (bytes != 0);
-    add("content-length", {&digits_[at], digits_.size() - at});
+    add(HeaderId::content_length, "content-length", {&digits_[at], digits_.size() - at});
   }
 
   // Headers that the gate adds come without an id.
@@ -59,11 +65,6 @@ class Fields {
   size_t size() const { return count_; }
 
  private:
-  static bool is_secret(std::string_view name) {
-    const HeaderId id = http::find_header_id(name);
-    return id == HeaderId::authorization || id == HeaderId::gatehouse_identity;
-  }
-
   std::array<nghttp2_nv, http::Headers::kCapacity + kOwnFieldsMax> items_;
   size_t count_ = 0;
   std::array<char, 20> digits_;
@@ -100,7 +101,7 @@ nghttp2_data_provider body_provider() {
 bool submit_response(nghttp2_session* session, const ResponseFrames& response) {
   const StatusText status(response.status);
   Fields fields;
-  fields.add(":status", status.text());
+  fields.add(HeaderId::other, ":status", status.text());
   fields.add(response.headers);
   add_content_length(response.body, fields);
   const nghttp2_data_provider provider = body_provider();
@@ -111,7 +112,7 @@ bool submit_response(nghttp2_session* session, const ResponseFrames& response) {
 bool submit_interim(nghttp2_session* session, int32_t id, uint16_t status, const http::Headers& headers) {
   const StatusText text(status);
   Fields fields;
-  fields.add(":status", text.text());
+  fields.add(HeaderId::other, ":status", text.text());
   fields.add(headers);
   return nghttp2_submit_headers(session, NGHTTP2_FLAG_NONE, id, nullptr, fields.data(), fields.size(),
                                 nullptr) == 0;
@@ -138,11 +139,11 @@ int32_t submit_request(nghttp2_session* session, const http::RequestStart& start
   }
   const bool upgrade = !start.upgrade.empty();
   Fields fields;
-  fields.add(":method", upgrade ? std::string_view("CONNECT") : start.method);
-  if (upgrade) fields.add(":protocol", start.upgrade);
-  fields.add(":scheme", scheme);
-  fields.add(":authority", start.authority);
-  fields.add(":path", path);
+  fields.add(HeaderId::other, ":method", upgrade ? std::string_view("CONNECT") : start.method);
+  if (upgrade) fields.add(HeaderId::other, ":protocol", start.upgrade);
+  fields.add(HeaderId::other, ":scheme", scheme);
+  fields.add(HeaderId::other, ":authority", start.authority);
+  fields.add(HeaderId::other, ":path", path);
   fields.add(*start.headers);
   if (speaks_grpc(*start.headers)) fields.add("te", "trailers");
   add_content_length(start.body, fields);
