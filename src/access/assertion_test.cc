@@ -57,9 +57,7 @@ TEST(AssertionSigner, ABackendCanVerifyIt) {
                    .audience = {"orders"},
                    .algorithms = {},
                    .clock_skew = {},
-                   .scopes_claim = "scopes",
-                   .groups_claim = "groups",
-                   .subject_claim = "sub"};
+                   .claims = {.scopes = "scopes"}};
   policy.algorithms.add(Algorithm::es256);
   auto verified = verify_jwt(*parsed, *choice.key, policy, kNow);
   ASSERT_TRUE(verified) << verified.error().detail;

@@ -105,15 +105,25 @@ bool read_list(JsonValue claim, std::vector<std::string>& out) {
   return true;
 }
 
+void split(std::string_view text, char separator, std::vector<std::string>& out) {
+  while (!text.empty()) {
+    size_t end = text.find(separator);
+    if (end != 0) out.emplace_back(text.substr(0, end));
+    text = end == text.npos ? std::string_view{} : text.substr(end + 1);
+  }
+}
+
+// A string is one group unless the settings say that it is several: "Domain Admins" is not "Admins".
+bool read_groups(JsonValue claim, std::string_view separator, std::vector<std::string>& out) {
+  if (separator.empty() || !claim.is(JsonKind::string)) return read_list(claim, out);
+  split(claim.text(), separator.front(), out);
+  return is_clean(claim.text());
+}
+
 // RFC 8693 §4.2: `scope` is one string with spaces between; some issuers send a list.
 bool read_scopes(JsonValue claim, std::vector<std::string>& out) {
   if (!claim.is(JsonKind::string)) return read_list(claim, out);
-  std::string_view rest = claim.text();
-  while (!rest.empty()) {
-    size_t space = rest.find(' ');
-    if (space != 0) out.emplace_back(rest.substr(0, space));
-    rest = space == rest.npos ? std::string_view{} : rest.substr(space + 1);
-  }
+  split(claim.text(), ' ', out);
   return is_clean(claim.text());
 }
 
@@ -131,19 +141,21 @@ std::string read_email(JsonValue claims) {
   return std::count(email.begin(), email.end(), '@') == 1 ? email : std::string();
 }
 
-base::Result<Identity> read_identity(JsonValue claims, const JwtPolicy& policy) {
+}  // namespace
+
+base::Result<Identity> read_identity(JsonValue claims, std::string_view provider, const ClaimNames& names) {
   Identity identity;
-  identity.provider = policy.provider;
-  JsonValue subject = claims.find(policy.subject_claim);
+  identity.provider = provider;
+  JsonValue subject = claims.find(names.subject);
   if (!subject.is(JsonKind::string) || subject.text().empty() || subject.text().size() > kSubjectBytesMax ||
       !is_clean(subject.text())) {
     return refuse("the token does not say whom it is about");
   }
   identity.subject = subject.text();
-  if (!read_scopes(claims.find(policy.scopes_claim), identity.scopes)) {
+  if (!read_scopes(claims.find(names.scopes), identity.scopes)) {
     return refuse("the token's scopes cannot be read");
   }
-  if (!read_list(claims.find(policy.groups_claim), identity.groups)) {
+  if (!read_groups(claims.find(names.groups), names.groups_separator, identity.groups)) {
     return refuse("the token's groups cannot be read");
   }
   identity.email = read_email(claims);
@@ -152,8 +164,6 @@ base::Result<Identity> read_identity(JsonValue claims, const JwtPolicy& policy) 
   identity.credential_id = read_text(claims.member("jti"));
   return identity;
 }
-
-}  // namespace
 
 base::Result<UnverifiedJwt> parse_jwt(std::string_view token) {
   if (token.size() > kTokenBytesMax) return refuse("the token is too large");
@@ -208,7 +218,7 @@ base::Result<VerifiedJwt> verify_jwt(UnverifiedJwt& token, const VerificationKey
   if (!has_audience(token.claims, policy.audience)) return refuse("the token is for another audience");
   auto times = check_times(claims, policy.clock_skew, now);
   if (!times) return std::unexpected(times.error());
-  auto identity = read_identity(claims, policy);
+  auto identity = read_identity(claims, policy.provider, policy.claims);
   if (!identity) return std::unexpected(identity.error());
   identity->expires = times->expires;
   identity->claims = std::move(token.claims);

@@ -34,10 +34,11 @@ struct JwtPolicy {
   std::vector<std::string> audience;  // any one
   AlgorithmSet algorithms;
   base::Duration clock_skew = base::seconds(30);
-  std::string scopes_claim;
-  std::string groups_claim;
-  std::string subject_claim;
+  ClaimNames claims;
 };
+
+// Who a token, an ID token or an introspection answer is about. expires, claims and serial are left alone.
+base::Result<Identity> read_identity(JsonValue claims, std::string_view provider, const ClaimNames& names);
 
 // A token taken apart but not believed: nothing in it may be acted upon before verify_jwt().
 struct UnverifiedJwt {

@@ -28,9 +28,7 @@ JwtPolicy policy_for(Algorithm algorithm) {
                    .audience = {"orders", "billing"},
                    .algorithms = {},
                    .clock_skew = base::seconds(30),
-                   .scopes_claim = "scope",
-                   .groups_claim = "groups",
-                   .subject_claim = "sub"};
+                   .claims = {}};
   policy.algorithms.add(algorithm);
   return policy;
 }
@@ -112,9 +110,9 @@ TEST(Jwt, ReadsTheIdentity) {
 
 TEST(Jwt, ClaimNamesAreTheIssuersChoice) {
   JwtPolicy policy = policy_for(Algorithm::es256);
-  policy.scopes_claim = "scp";
-  policy.groups_claim = "https://x.example/roles";
-  policy.subject_claim = "actor.id";
+  policy.claims.scopes = "scp";
+  policy.claims.groups = "https://x.example/roles";
+  policy.claims.subject = "actor.id";
   std::string token =
       sign_token(Algorithm::es256,
                  R"(,"scp":["a","b"],"https://x.example/roles":"admin","actor":{"id":"bob"},"scope":"no")");

@@ -32,6 +32,13 @@ class Fingerprint {
   std::string text_;
 };
 
+void add_claim_names(Fingerprint& print, const ClaimNames& names) {
+  print.add(names.subject);
+  print.add(names.scopes);
+  print.add(names.groups);
+  print.add(names.groups_separator);
+}
+
 void add_jwt(Fingerprint& print, const JwtSpec& spec) {
   print.add(spec.issuer);
   print.add(spec.audience);
@@ -41,9 +48,7 @@ void add_jwt(Fingerprint& print, const JwtSpec& spec) {
   print.add(static_cast<int64_t>(spec.algorithms.size()));
   for (Algorithm algorithm : spec.algorithms) print.add(crypto::algorithm_name(algorithm));
   print.add(spec.clock_skew.ns);
-  print.add(spec.scopes_claim);
-  print.add(spec.groups_claim);
-  print.add(spec.subject_claim);
+  add_claim_names(print, spec.claims);
 }
 
 void add_keys(Fingerprint& print, const ApiKeysSpec& spec) {
@@ -165,9 +170,7 @@ class ProvidersCompiler {
                      .audience = jwt.audience,
                      .algorithms = {},
                      .clock_skew = jwt.clock_skew,
-                     .scopes_claim = jwt.scopes_claim,
-                     .groups_claim = jwt.groups_claim,
-                     .subject_claim = jwt.subject_claim};
+                     .claims = jwt.claims};
     for (Algorithm algorithm : jwt.algorithms) policy.algorithms.add(algorithm);
     provider.jwt = std::move(policy);
     compile_key_source(spec, before, provider);

@@ -263,9 +263,9 @@ TEST(CompileProviders, EveryFieldIsPartOfTheVersion) {
       [](ProviderSpec& s) { s.jwt->jwks.inline_json += " "; },
       [](ProviderSpec& s) { s.jwt->algorithms.push_back(Algorithm::rs256); },
       [](ProviderSpec& s) { s.jwt->clock_skew = base::seconds(0); },
-      [](ProviderSpec& s) { s.jwt->scopes_claim = "scp"; },
-      [](ProviderSpec& s) { s.jwt->groups_claim = "roles"; },
-      [](ProviderSpec& s) { s.jwt->subject_claim = "uid"; },
+      [](ProviderSpec& s) { s.jwt->claims.scopes = "scp"; },
+      [](ProviderSpec& s) { s.jwt->claims.groups = "roles"; },
+      [](ProviderSpec& s) { s.jwt->claims.subject = "uid"; },
   };
   std::vector<uint64_t> seen = {before};
   for (Change change : changes) {

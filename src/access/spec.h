@@ -28,12 +28,15 @@ struct ClaimSpec {
 struct WhoSpec {
   bool anyone = false;
   bool authenticated = false;
-  std::vector<std::string> providers;  // any one
-  std::vector<std::string> subjects;   // any one
-  std::vector<std::string> groups;     // any one
-  std::vector<std::string> scopes;     // all
-  std::vector<ClaimSpec> claims;       // all
-  std::unique_ptr<WhoSpec> none_of;    // `not:` — all of it together must not hold
+  std::vector<std::string> providers;     // any one
+  std::vector<std::string> subjects;      // any one
+  std::vector<std::string> groups;        // any one
+  std::vector<std::string> scopes;        // all
+  std::vector<ClaimSpec> claims;          // all
+  std::vector<std::string> acr;           // any one
+  std::vector<std::string> amr;           // all
+  std::optional<base::Duration> max_age;  // since the caller logged in (`auth_time`)
+  std::unique_ptr<WhoSpec> none_of;       // `not:` — all of it together must not hold
 };
 
 // `METHOD PATH`, or `grpc package.Service/Method`, which means POST /package.Service/Method.
@@ -70,15 +73,58 @@ struct KeySetSpec {
   base::Source source;
 };
 
+// Which claims say who it is. Dotted paths.
+struct ClaimNames {
+  std::string subject = "sub";
+  std::string scopes = "scope";  // a list or a space-separated string
+  std::string groups = "groups";
+  std::string groups_separator;  // of groups written as one string; empty: that string is one group
+};
+
+// Of tokens bound to a key or certificate of their caller (`cnf`: RFC 8705, RFC 9449).
+enum class SenderConstrained : uint8_t { when_bound, required };
+
 struct JwtSpec {
   std::string issuer;
   std::vector<std::string> audience;  // a token needs any one; never empty
   KeySetSpec jwks;
   std::vector<Algorithm> algorithms;
   base::Duration clock_skew = base::seconds(30);
-  std::string scopes_claim = "scope";  // dotted path; a list or a space-separated string
-  std::string groups_claim = "groups";
-  std::string subject_claim = "sub";
+  ClaimNames claims;
+  SenderConstrained sender_constrained = SenderConstrained::when_bound;
+};
+
+// How the gate shows itself to an authorization server (RFC 6749 §2.3.1).
+enum class ClientAuth : uint8_t { basic, post };
+struct ClientSpec {
+  std::string id;
+  std::string secret;  // empty: a public client
+  ClientAuth auth = ClientAuth::basic;
+};
+
+enum class Userinfo : uint8_t { off, on };
+
+struct OidcSpec {
+  std::string issuer;
+  ClientSpec client;
+  std::vector<std::string> scopes;  // empty: openid profile email, and offline_access where it is offered
+  std::vector<Algorithm> algorithms;
+  base::Duration clock_skew = base::seconds(30);
+  Userinfo userinfo = Userinfo::off;
+  std::string resource;  // RFC 8707; empty: none
+  std::string label;     // where a person chooses; empty: the provider's name
+  std::string prompt;    // empty: none
+  ClaimNames claims;
+};
+
+struct IntrospectionSpec {
+  std::string url;
+  ClientSpec client;
+  std::string issuer;                 // empty: not compared
+  std::vector<std::string> audience;  // a token needs any one; never empty
+  base::Duration cache = base::seconds(30);
+  ClaimNames claims;
+  SenderConstrained sender_constrained = SenderConstrained::when_bound;
 };
 
 struct ApiKeySpec {
@@ -115,6 +161,8 @@ struct ProviderSpec {
   std::optional<JwtSpec> jwt;  // exactly one mechanism is set
   std::optional<ApiKeysSpec> api_keys;
   std::optional<ClientCertSpec> client_cert;
+  std::optional<OidcSpec> oidc;
+  std::optional<IntrospectionSpec> introspection;
   base::Source source;
 };
 

@@ -273,4 +273,16 @@ constexpr Field field(FieldText text) {
           .schema = kKind.schema};
 }
 
+// The same for a member of a member.
+template <auto kOuter, auto kInner, const auto& kKind>
+constexpr Field inner_field(FieldText text) {
+  using Class = typename MemberOf<decltype(kOuter)>::Class;
+  return {.text = text,
+          .decode =
+              [](Decoder& decoder, const Node& node, void* record) {
+                decoder.decode(kKind, node, (static_cast<Class*>(record)->*kOuter).*kInner);
+              },
+          .schema = kKind.schema};
+}
+
 }  // namespace config

@@ -171,7 +171,7 @@ class Dump {
     line(1, fmt::format(
                 "jwt issuer={} audience={} algorithms={} skew={} claims={},{},{}", j.issuer, list(j.audience),
                 list_of(j.algorithms, [](auth::Algorithm a) { return std::string(auth::algorithm_name(a)); }),
-                duration(j.clock_skew), j.subject_claim, j.scopes_claim, j.groups_claim));
+                duration(j.clock_skew), j.claims.subject, j.claims.scopes, j.claims.groups));
     line(1, fmt::format("jwks file={} url={} inline={}", j.jwks.file, j.jwks.url, j.jwks.inline_json));
   }
 

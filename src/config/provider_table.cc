@@ -11,6 +11,7 @@
 namespace config {
 namespace {
 
+using auth::ClaimNames;
 using auth::JwtSpec;
 using auth::KeySetSpec;
 using auth::ProviderSpec;
@@ -160,14 +161,15 @@ constexpr Field kJwtFields[] = {
                                                     .fallback = R"(["RS256","ES256"])"}),
     field<&JwtSpec::clock_skew, kDuration<0, 300'000>>(
         {.key = "clock_skew", .doc = "How far clocks may differ, up to 5m.", .fallback = "\"30s\""}),
-    field<&JwtSpec::scopes_claim, kText>({.key = "scopes_claim",
-                                          .doc = "The claim that holds the scopes, nested by dotted name.",
-                                          .fallback = "\"scope\""}),
-    field<&JwtSpec::groups_claim, kText>({.key = "groups_claim",
-                                          .doc = "The claim that holds the groups.",
-                                          .example = "\"realm_access.roles\"",
-                                          .fallback = "\"groups\""}),
-    field<&JwtSpec::subject_claim, kText>(
+    inner_field<&JwtSpec::claims, &ClaimNames::scopes, kText>(
+        {.key = "scopes_claim",
+         .doc = "The claim that holds the scopes, nested by dotted name.",
+         .fallback = "\"scope\""}),
+    inner_field<&JwtSpec::claims, &ClaimNames::groups, kText>({.key = "groups_claim",
+                                                               .doc = "The claim that holds the groups.",
+                                                               .example = "\"realm_access.roles\"",
+                                                               .fallback = "\"groups\""}),
+    inner_field<&JwtSpec::claims, &ClaimNames::subject, kText>(
         {.key = "subject_claim", .doc = "The claim that names the caller.", .fallback = "\"sub\""}),
 };
 constexpr Record kJwtRecord = {"jwt", "`jwt`", "Signed tokens of one issuer.", kJwtFields};

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "access/session.h"
 #include "access/spec.h"
 #include "base/ip.h"
 #include "base/source.h"
@@ -117,6 +118,20 @@ struct TimeoutSettings {
   base::Duration drain = base::seconds(30);  // after SIGTERM, for what is in flight
 };
 
+// People who are logged in.
+struct SessionSettings {
+  auth::SessionLimits limits;
+  std::string redis;  // URL of a store that several gates share; empty: one in the gate's folder
+  std::vector<std::string>
+      secrets;  // the first seals, all open; empty: the gate makes and keeps its own keys
+};
+
+// The gate's own calls: discovery, key sets, tokens, introspection.
+struct FetchSettings {
+  FileText ca;                       // PEM, beside the machine's own roots
+  std::vector<base::Network> allow;  // addresses that are refused otherwise: link-local, cloud metadata
+};
+
 struct GateSettings {
   std::vector<ListenerSettings> listeners;  // at least one
   AdminSettings admin;
@@ -125,6 +140,8 @@ struct GateSettings {
   LogSettings log;
   std::vector<auth::ProviderSpec> providers;  // api_keys files are read in
   IdentitySettings identity;
+  SessionSettings sessions;
+  FetchSettings fetch;
   TimeoutSettings timeouts;
   std::vector<auth::RuleSpec> access;  // only denials; for every service; named "gate#1" unless named
 };
@@ -210,6 +227,29 @@ struct WebSocketSettings {
   base::Duration idle_timeout = base::seconds(3600);  // of both directions together
 };
 
+// What the backend gets in Authorization. none: nothing of the gate's.
+enum class BackendToken : uint8_t { none, caller, exchange, client_credentials };
+
+struct TokenSettings {
+  BackendToken kind = BackendToken::none;
+  std::string provider;  // of exchange and client_credentials: an oidc provider
+  std::string audience;  // caller: what the token must be for; else asked for. Empty: not named
+  std::string resource;  // RFC 8707; empty: not named
+  std::vector<std::string> scopes;
+  base::Source source;
+};
+
+// Requests with a session that come from another site's pages.
+enum class CrossSite : uint8_t { refused, allowed };
+
+struct CsrfSettings {
+  CrossSite cross_site = CrossSite::refused;
+  std::vector<std::string> origins;  // websocket::OriginPattern, lower case: other origins that may
+};
+
+// RFC 9728.
+enum class ResourceMetadata : uint8_t { off, on };
+
 // Whom an access test pretends to be. Without a caller the request carries no credential.
 struct CallerSpec {
   std::string provider;
@@ -244,6 +284,9 @@ struct ServiceSettings {
   LimitSettings limits;
   PathSettings paths;
   WebSocketSettings websocket;
+  TokenSettings token;
+  CsrfSettings csrf;
+  ResourceMetadata resource_metadata = ResourceMetadata::on;
   bool enabled = true;
 };
 

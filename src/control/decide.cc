@@ -93,9 +93,9 @@ auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::Provid
   if (!provider.api_keys) {
     ClaimNode root;
     if (provider.jwt) {
-      root.put(provider.jwt->subject_claim, {identity.subject});
-      if (!spec.scopes.empty()) root.put(provider.jwt->scopes_claim, {joined(spec.scopes)});
-      if (!spec.groups.empty()) root.put(provider.jwt->groups_claim, spec.groups);
+      root.put(provider.jwt->claims.subject, {identity.subject});
+      if (!spec.scopes.empty()) root.put(provider.jwt->claims.scopes, {joined(spec.scopes)});
+      if (!spec.groups.empty()) root.put(provider.jwt->claims.groups, spec.groups);
     } else if (!spec.subject.empty()) {
       root.put(auth::claim_of_name(spec.subject), {spec.subject});
     }

@@ -1,7 +1,8 @@
-// Fetches documents over HTTP(S) for the control plane: key sets now, discovery and tokens later. One thread
-// of its own with libcurl, so that no loop ever waits for a name, a handshake or a slow server. Fetches run
-// beside each other: one that hangs delays no other. TLS is verified, sizes and times are bounded, redirects
-// are not followed.
+// The gate's own calls over HTTP(S): key sets, discovery, tokens, introspection. One thread of its own with
+// libcurl, so that no loop ever waits for a name, a handshake or a slow server. Fetches run beside each
+// other: one that hangs delays no other. TLS is verified, sizes and times are bounded, redirects are followed
+// only within an origin, and addresses nobody fetches from on purpose (link-local, cloud metadata) are
+// refused.
 #pragma once
 
 #include <cstddef>
