@@ -1,7 +1,6 @@
 #include "access/jwt.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 
 #include "base/bytes.h"
@@ -9,61 +8,8 @@
 namespace auth {
 namespace {
 
-constexpr JsonLimits kHeaderLimits{.bytes = 8 * 1024, .depth = 6, .values = 256};
-constexpr JsonLimits kClaimsLimits{.bytes = kTokenBytesMax, .depth = 16, .values = 2048};
-// Dates from here on are "never": the wall clock in nanoseconds ends in 2262.
-constexpr double kUnixSecondsMax = 9'000'000'000;
-constexpr double kNumericDateMax = 253'402'300'800;  // the year 10000; beyond is an error of unit
-
 std::unexpected<base::Error> refuse(const char* why) {
   return base::client_error(base::Reason::credential_invalid, why);
-}
-
-// RFC 7519 §5.1, RFC 9068 §2.1. Other types (logout+jwt, dpop+jwt) are signed by the same keys for other
-// uses.
-bool is_access_token_type(std::string_view type) {
-  constexpr std::string_view kApplication = "application/";
-  if (base::equals_ignoring_case(type.substr(0, kApplication.size()), kApplication)) {
-    type.remove_prefix(kApplication.size());
-  }
-  return base::equals_ignoring_case(type, "jwt") || base::equals_ignoring_case(type, "at+jwt");
-}
-
-base::Result<> parse_header(std::string_view encoded, UnverifiedJwt& token) {
-  auto text = base::base64url_decode(encoded);
-  if (!text) return refuse("the token's header is not base64url");
-  auto tree = parse_json(*text, kHeaderLimits);
-  if (!tree || !tree->root().is(JsonKind::object))
-    return refuse("the token's header is not a strict JSON object");
-  JsonValue header = tree->root();
-  JsonValue algorithm = header.member("alg");
-  auto known = algorithm.is(JsonKind::string) ? crypto::parse_algorithm(algorithm.text()) : std::nullopt;
-  if (!known) return refuse("the token's algorithm is not accepted");
-  token.algorithm = *known;
-  // RFC 7515 §4.1.11: an extension that is not understood refuses the token, and none is.
-  if (header.member("crit")) return refuse("the token asks for extensions that are not known");
-  if (JsonValue type = header.member("typ");
-      type && !(type.is(JsonKind::string) && is_access_token_type(type.text()))) {
-    return refuse("the token is of another type");
-  }
-  if (JsonValue kid = header.member("kid")) {
-    if (!kid.is(JsonKind::string) || kid.text().empty() || kid.text().size() > kKeyIdBytesMax) {
-      return refuse("the token's key id is not a short text");
-    }
-    token.kid = kid.text();
-  }
-  return {};
-}
-
-// RFC 7519 §2 NumericDate. nullopt: not a number or not a date.
-std::optional<base::WallTime> parse_numeric_date(JsonValue value) {
-  if (!value.is(JsonKind::number)) return std::nullopt;
-  double seconds = -1;
-  std::string_view text = value.text();
-  if (std::from_chars(text.data(), text.data() + text.size(), seconds).ec != std::errc()) return std::nullopt;
-  if (!(seconds >= 0 && seconds < kNumericDateMax)) return std::nullopt;
-  if (seconds >= kUnixSecondsMax) seconds = kUnixSecondsMax;
-  return base::WallTime{static_cast<int64_t>(seconds * 1e9)};
 }
 
 struct Times {
@@ -166,26 +112,14 @@ base::Result<Identity> read_identity(JsonValue claims, std::string_view provider
 }
 
 base::Result<UnverifiedJwt> parse_jwt(std::string_view token) {
-  if (token.size() > kTokenBytesMax) return refuse("the token is too large");
-  size_t first = token.find('.');
-  size_t second = first == token.npos ? token.npos : token.find('.', first + 1);
-  if (second == token.npos || token.find('.', second + 1) != token.npos) {
-    return refuse("the token is not a signed JWT of three parts");
+  auto parsed = parse_jws(token, base::Reason::credential_invalid);
+  if (!parsed) return std::unexpected(parsed.error());
+  // RFC 7519 §5.1, RFC 9068 §2.1. Other types (logout+jwt, dpop+jwt) are signed by the same keys for other
+  // uses.
+  if (parsed->header.root().member("typ") && !has_type(parsed->header, {"jwt", "at+jwt"})) {
+    return refuse("the token is of another type");
   }
-  UnverifiedJwt out;
-  out.signing_input = token.substr(0, second);
-  if (auto parsed = parse_header(token.substr(0, first), out); !parsed)
-    return std::unexpected(parsed.error());
-  auto signature = base::base64url_decode(token.substr(second + 1));
-  if (!signature || signature->empty()) return refuse("the token's signature is not base64url");
-  out.signature = std::move(*signature);
-  auto payload = base::base64url_decode(token.substr(first + 1, second - first - 1));
-  if (!payload) return refuse("the token's payload is not base64url");
-  auto claims = parse_json(*payload, kClaimsLimits);
-  if (!claims || !claims->root().is(JsonKind::object)) {
-    return refuse("the token's payload is not a strict JSON object");
-  }
-  out.claims = std::move(*claims);
+  UnverifiedJwt out{std::move(*parsed), {}};
   JsonValue issuer = out.claims.root().member("iss");
   if (!issuer.is(JsonKind::string)) return refuse("the token does not say who issued it");
   out.issuer = issuer.text();

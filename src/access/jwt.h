@@ -10,13 +10,12 @@
 
 #include "access/identity.h"
 #include "access/jwks.h"
+#include "access/jws.h"
 #include "access/spec.h"
 #include "base/result.h"
 #include "base/time.h"
 
 namespace auth {
-
-inline constexpr size_t kTokenBytesMax = 16 * 1024;
 
 class AlgorithmSet {
  public:
@@ -41,12 +40,7 @@ struct JwtPolicy {
 base::Result<Identity> read_identity(JsonValue claims, std::string_view provider, const ClaimNames& names);
 
 // A token taken apart but not believed: nothing in it may be acted upon before verify_jwt().
-struct UnverifiedJwt {
-  std::string_view signing_input;  // header.payload, as sent
-  std::string signature;
-  Algorithm algorithm = Algorithm::rs256;
-  std::string kid;  // empty: none
-  JsonTree claims;
+struct UnverifiedJwt : UnverifiedJws {
   std::string issuer;
 };
 

@@ -236,7 +236,7 @@ TEST(Jwt, TheRsaPublicKeyIsNoSecret) {
   std::string input = base::base64url_encode(R"({"alg":"HS256","kid":")" + key.kid() + "\"}") + "." +
                       base::base64url_encode(payload_with(""));
   std::string mac = base::base64url_encode(crypto::as_text(crypto::sha256(key.public_jwk() + input)));
-  EXPECT_EQ(judge(input + "." + mac, Algorithm::rs256).why, "the token's algorithm is not accepted");
+  EXPECT_EQ(judge(input + "." + mac, Algorithm::rs256).why, "the JWT's algorithm is not accepted");
 }
 
 TEST(Jwt, AnEcdsaSignatureUnderAnRsaKeyIdDoesNotPass) {
