@@ -36,7 +36,8 @@ std::string_view bearer_error(base::Reason reason) {
 }
 
 bool needs_challenge(base::Reason reason) {
-  return reason == base::Reason::credential_missing || !bearer_error(reason).empty();
+  // RFC 9110 §15.5.2: a 401 always carries one.
+  return base::reason_status(reason) == 401 || !bearer_error(reason).empty();
 }
 
 void append_challenge(std::string& out, const Challenge& challenge) {

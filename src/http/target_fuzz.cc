@@ -1,11 +1,12 @@
-// Any bytes as a target and as an authority: storage is never overrun, and a result needs no normalising
-// again.
+// Any bytes as a target, as an authority and as a URL: storage is never overrun, and a result needs no
+// normalising again.
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <string_view>
 
+#include "http/origin.h"
 #include "http/target.h"
 
 namespace {
@@ -69,11 +70,21 @@ void check_authority(std::string_view text) {
   require(again && again->host == authority->host && again->port == 0);
 }
 
+void check_url(std::string_view text) {
+  std::unique_ptr<char[]> owner, owner_again;
+  const auto url = http::parse_url(text, make_storage(owner, text.size()));
+  if (!url) return;
+  std::string made = http::origin_text(url->origin).append(url->target.path);
+  const auto again = http::parse_url(made, make_storage(owner_again, made.size()));
+  require(again && http::same_origin(again->origin, url->origin) && again->target.path == url->target.path);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check_target(text);
   check_authority(text);
+  check_url(text);
   return 0;
 }
