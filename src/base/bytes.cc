@@ -39,12 +39,6 @@ std::string encode64(std::string_view bytes, std::string_view alphabet) {
   return out;
 }
 
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  char lower = to_lower(c);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 }  // namespace
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
@@ -115,6 +109,12 @@ std::optional<std::string> base64url_decode(std::string_view text) {
   // RFC 4648 §3.5: bits left over must be zero, else two texts would stand for one value.
   if ((bits & ((1u << held) - 1)) != 0) return std::nullopt;
   return out;
+}
+
+int hex_value(char digit) {
+  if (is_digit(digit)) return digit - '0';
+  char lower = to_lower(digit);
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 std::string hex_encode(std::string_view bytes) {

@@ -35,6 +35,7 @@ std::optional<std::string> base64url_decode(std::string_view text);
 // RFC 4648 §4 with padding.
 std::string base64_encode(std::string_view bytes);
 
+int hex_value(char digit);  // -1: none
 std::string hex_encode(std::string_view bytes);
 std::optional<std::string> hex_decode(std::string_view text);
 

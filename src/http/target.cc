@@ -50,17 +50,11 @@ size_t find_clean_path_end(std::string_view target) {
   return i;
 }
 
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 // The byte an escape at `at` stands for; -1 when it is broken.
 int escaped_byte(std::string_view text, size_t at) {
   if (at + 2 >= text.size()) return -1;
-  const int high = hex_value(text[at + 1]);
-  const int low = hex_value(text[at + 2]);
+  const int high = base::hex_value(text[at + 1]);
+  const int low = base::hex_value(text[at + 2]);
   return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
