@@ -18,17 +18,20 @@ namespace http {
   X(content_type, "content-type")                                     \
   X(cookie, "cookie")                                                 \
   X(date, "date")                                                     \
+  X(dpop, "dpop")                                                     \
   X(expect, "expect")                                                 \
   X(forwarded, "forwarded")                                           \
   X(gatehouse_debug, "gatehouse-debug")                               \
   X(gatehouse_identity, "gatehouse-identity")                         \
   X(host, "host")                                                     \
   X(keep_alive, "keep-alive")                                         \
+  X(origin, "origin")                                                 \
   X(proxy_authenticate, "proxy-authenticate")                         \
   X(proxy_authorization, "proxy-authorization")                       \
   X(proxy_connection, "proxy-connection")                             \
   X(proxy_status, "proxy-status")                                     \
   X(sec_fetch_mode, "sec-fetch-mode")                                 \
+  X(sec_fetch_site, "sec-fetch-site")                                 \
   X(sec_websocket_accept, "sec-websocket-accept")                     \
   X(sec_websocket_key, "sec-websocket-key")                           \
   X(server, "server")                                                 \

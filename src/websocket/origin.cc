@@ -89,13 +89,9 @@ bool OriginPattern::covers(std::string_view text) const {
 }
 
 OriginMatch match_origin(const http::Headers& headers, std::span<const OriginPattern> patterns) {
-  const http::Header* only = nullptr;
-  for (const http::Header& header : headers) {
-    if (!base::equals_ignoring_case(header.name, "origin")) continue;
-    if (only != nullptr) return OriginMatch::foreign;
-    only = &header;
-  }
+  const http::Header* only = headers.find(http::HeaderId::origin);
   if (only == nullptr) return OriginMatch::absent;
+  if (headers.count(http::HeaderId::origin) > 1) return OriginMatch::foreign;
   for (const OriginPattern& pattern : patterns) {
     if (pattern.covers(only->value)) return OriginMatch::covered;
   }
