@@ -1,7 +1,5 @@
 #include "websocket/origin.h"
 
-#include <optional>
-
 #include "base/bytes.h"
 #include "http/target.h"
 
@@ -9,12 +7,6 @@ namespace websocket {
 namespace {
 
 constexpr std::string_view kSeparator = "://";
-
-struct Origin {
-  std::string_view scheme;
-  std::string_view host;
-  uint16_t port = 0;  // 0: none known
-};
 
 bool is_scheme(std::string_view text) {  // RFC 3986 §3.1
   if (text.empty() || !base::is_alpha(text.front())) return false;
@@ -36,6 +28,8 @@ bool has_trailing_dot(std::string_view authority) {
   return authority.ends_with('.') || authority.find(".:") != std::string_view::npos;
 }
 
+}  // namespace
+
 std::optional<Origin> parse_origin(std::string_view text) {
   const size_t end = text.find(kSeparator);
   if (end == std::string_view::npos || !is_scheme(text.substr(0, end))) return std::nullopt;
@@ -48,7 +42,13 @@ std::optional<Origin> parse_origin(std::string_view text) {
   return origin;
 }
 
-}  // namespace
+bool is_same(const Origin& a, const Origin& b) {
+  const auto port_of = [](const Origin& origin) {
+    return origin.port != 0 ? origin.port : default_port(origin.scheme);
+  };
+  return port_of(a) == port_of(b) && base::equals_ignoring_case(a.scheme, b.scheme) &&
+         base::equals_ignoring_case(a.host, b.host);
+}
 
 std::expected<OriginPattern, std::string> OriginPattern::parse(std::string_view text) {
   const auto wrong = [](const char* why) { return std::unexpected<std::string>(why); };
