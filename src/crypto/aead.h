@@ -1,5 +1,5 @@
 // AES-256-GCM (NIST SP 800-38D) for what leaves the gate and must come back unread and unchanged. A nonce is
-// 96 random bits: a key seals far fewer than 2^32 messages before it is replaced.
+// 96 random bits: a key seals far fewer than 2^32 messages before it is replaced. Any thread.
 #pragma once
 
 #include <array>
@@ -19,10 +19,14 @@ struct AeadKey {
 };
 
 inline constexpr size_t kAeadOverhead = 12 + 16;  // nonce and tag
+inline constexpr size_t kAeadBytesMax = 1 << 20;  // of a text and of what is authenticated beside it
 
-// nonce, ciphertext, tag.
+// nonce, ciphertext, tag. additional is authenticated and has to be the same again. The texts are no longer
+// than kAeadBytesMax; ends the process when they are or the cipher fails, rather than send out what is not
+// sealed.
 std::string aead_seal(const AeadKey& key, std::string_view plain, std::string_view additional,
                       RandomSource& random);
+// nullopt: changed, cut, or sealed with another key or other additional data.
 std::optional<std::string> aead_open(const AeadKey& key, std::string_view sealed,
                                      std::string_view additional);
 
