@@ -10,7 +10,7 @@ import re
 import sys
 
 FOLDERS = [
-    "base", "crypto", "io", "tls", "http", "http1", "http2", "websocket", "telemetry", "routing",
+    "base", "crypto", "io", "tls", "redis", "http", "http1", "http2", "websocket", "telemetry", "routing",
     "access", "backends", "gate", "config", "control", "cli",
 ]
 
@@ -30,6 +30,8 @@ LIBRARY_HOMES = {
     "ares": {"io"},
     "yaml.h": {"config"},
     "nghttp2/": {"http2"},
+    "hiredis/": {"redis"},
+    "sqlite3.h": {"control"},
     "curl/": {"control"},
     "spdlog/": {"control", "cli"},
     "CLI/": {"cli"},
