@@ -1,31 +1,18 @@
 #include "control/identity_key.h"
 
-#include <fcntl.h>
 #include <spdlog/spdlog.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 
+#include "control/state_folder.h"
+
 namespace control {
 namespace {
 
-constexpr char kStateFolder[] = "/.gatehouse";
 constexpr char kKeyFile[] = "/identity-key.pem";
 constexpr size_t kPemBytesMax = 64 * 1024;
-
-// Made with O_EXCL, so that of two gates starting at once one makes the key and the other reads it.
-bool write_new_file(const std::string& path, std::string_view text, mode_t mode) {
-  int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (fd < 0) return false;
-  bool whole = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  whole &= fsync(fd) == 0;
-  close(fd);
-  if (!whole) unlink(path.c_str());
-  return whole;
-}
 
 }  // namespace
 
@@ -37,17 +24,13 @@ std::expected<std::string, std::string> IdentityKey::read_or_make_pem(
     if (!pem) return std::unexpected("the identity key " + settings.key_file + " cannot be read");
     return *pem;
   }
-  std::string state = folder_ + kStateFolder;
-  std::string path = state + kKeyFile;
+  std::string path = folder_ + "/" + std::string(kStateFolder) + kKeyFile;
   if (auto kept = files.read(path, kPemBytesMax)) return *kept;
   if (!made_pem_.empty()) return made_pem_;
   auto made = crypto::SigningKey::generate(crypto::Algorithm::es256);
   if (!made) return std::unexpected(std::string("no identity key can be made: ") + made.error());
   std::string pem = made->to_pem();
-  std::error_code ignored;
-  std::filesystem::create_directory(state, ignored);
-  chmod(state.c_str(), 0700);
-  write_new_file(state + "/.gitignore", "*\n", 0644);
+  make_state_folder(folder_);
   if (write_new_file(path, pem, 0600)) return pem;
   if (auto kept = files.read(path, kPemBytesMax)) return *kept;
   spdlog::warn(
