@@ -76,6 +76,12 @@ def public_jwk(key, kid, algorithm=None):
     return {**jwk, "kty": "EC", "crv": name, "x": number(numbers.x, size), "y": number(numbers.y, size)}
 
 
+def private_jwk(key, kid, algorithm):
+    """Of an ECDSA key, with its private part."""
+    size = (key.curve.key_size + 7) // 8
+    return {**public_jwk(key, kid, algorithm), "d": number(key.private_numbers().private_value, size)}
+
+
 class Issuer:
     """An identity provider that has one key of each kind."""
 
