@@ -101,8 +101,12 @@ class ProvidersCompiler {
       report(spec.source, "two providers are called " + base::json_quoted(spec.name));
       return;
     }
-    if (spec.jwt.has_value() + spec.api_keys.has_value() + spec.client_cert.has_value() != 1) {
-      report(spec.source, "a provider needs exactly one mechanism: `jwt`, `api_keys` or `client_cert`");
+    int mechanisms = spec.jwt.has_value() + spec.api_keys.has_value() + spec.client_cert.has_value() +
+                     spec.oidc.has_value() + spec.introspection.has_value();
+    if (mechanisms != 1) {
+      report(spec.source,
+             "a provider needs exactly one mechanism: `jwt`, `api_keys`, `client_cert`, `oidc` or "
+             "`introspection`");
       return;
     }
     uint64_t version = version_of(spec);

@@ -84,6 +84,10 @@ struct RulesInput {
 std::expected<std::shared_ptr<const RuleSet>, std::vector<CompileError>> compile_rules(
     const RulesInput& input);
 
+// Whether a caller of the provider may meet the condition, whatever else is said of it. Its name alone
+// decides.
+bool can_meet(const WhoSpec& who, std::string_view provider);
+
 struct Call {
   std::string_view method;  // as sent
   std::string_view path;    // as normalised by http/target.h

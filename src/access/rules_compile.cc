@@ -9,9 +9,13 @@
 namespace auth {
 namespace {
 
+bool has_conditions_beside_provider(const WhoSpec& spec) {
+  return !spec.subjects.empty() || !spec.groups.empty() || !spec.scopes.empty() || !spec.claims.empty() ||
+         !spec.acr.empty() || !spec.amr.empty() || spec.max_age;
+}
+
 bool has_conditions(const WhoSpec& spec) {
-  return !spec.providers.empty() || !spec.subjects.empty() || !spec.groups.empty() || !spec.scopes.empty() ||
-         !spec.claims.empty();
+  return !spec.providers.empty() || has_conditions_beside_provider(spec);
 }
 
 // RFC 9110 §5.6.2.
@@ -149,6 +153,16 @@ class RulesCompiler {
 };
 
 }  // namespace
+
+bool can_meet(const WhoSpec& who, std::string_view provider) {
+  auto names = [&](const WhoSpec& spec) {
+    return std::find(spec.providers.begin(), spec.providers.end(), provider) != spec.providers.end();
+  };
+  if (!who.providers.empty() && !names(who)) return false;
+  if (!who.none_of || !names(*who.none_of)) return true;
+  // What else stands within `not` has to hold too for the caller to be left out.
+  return has_conditions_beside_provider(*who.none_of);
+}
 
 std::expected<std::shared_ptr<const RuleSet>, std::vector<CompileError>> compile_rules(
     const RulesInput& input) {

@@ -25,9 +25,9 @@ std::unique_ptr<OpenedGate> open_gate(const GateOptions& options, config::Loader
   gate->diagnostics = gate->loaded.diagnostics;
   if (!gate->loaded.loaded()) return gate;
   gate->compiled = gate->compiler.compile(gate->loaded, 1);
-  config::attach_lines(gate->files, gate->compiled.diagnostics);
   gate->diagnostics.insert(gate->diagnostics.end(), gate->compiled.diagnostics.begin(),
                            gate->compiled.diagnostics.end());
+  config::attach_lines(gate->files, gate->diagnostics);
   config::sort_diagnostics(gate->diagnostics);
   return gate;
 }

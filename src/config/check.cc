@@ -50,9 +50,19 @@ CheckedGate check_gate(const Files& files, std::string_view chosen_environment) 
 }
 
 void attach_lines(const Files& files, Diagnostics& diagnostics) {
+  auto place = [](const Diagnostic& d) { return std::pair(std::string_view(*d.source.file), d.source.line); };
+  // A line that was shown before is shown as it was: a secret in it is concealed.
+  std::map<std::pair<std::string_view, int>, std::string> shown;
+  for (const Diagnostic& d : diagnostics) {
+    if (d.source.file && !d.line.empty()) shown.emplace(place(d), d.line);
+  }
   std::map<std::string, Document> documents;
   for (Diagnostic& diagnostic : diagnostics) {
     if (!diagnostic.line.empty() || !diagnostic.source.file || diagnostic.source.line <= 0) continue;
+    if (auto before = shown.find(place(diagnostic)); before != shown.end()) {
+      diagnostic.line = before->second;
+      continue;
+    }
     auto [document, is_new] = documents.try_emplace(*diagnostic.source.file);
     if (is_new) {
       if (auto text = files.read(*diagnostic.source.file, kFileBytesMax))

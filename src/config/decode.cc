@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <climits>
 #include <optional>
 
 #include "base/bytes.h"
@@ -123,7 +124,47 @@ void Decoder::warning(const Node& node, std::string message, std::string hint) {
   report(Severity::warning, node, std::move(message), std::move(hint));
 }
 
-void Decoder::report(Severity severity, const Node& node, std::string message, std::string hint) {
+void Decoder::error_in_secret(const Node& node, std::string message, std::string hint) {
+  report(Severity::error, node, std::move(message), std::move(hint), Words::own);
+}
+
+void Decoder::warning_in_secret(const Node& node, std::string message, std::string hint) {
+  report(Severity::warning, node, std::move(message), std::move(hint), Words::own);
+}
+
+void Decoder::conceal(const Node& node) {
+  if (site_) return;  // diagnostics show where a value is named
+  // Columns are those of libyaml, which counts characters: where bytes are more, and for what is no scalar of
+  // one line, all is concealed.
+  auto is_ascii = [](char c) { return (static_cast<unsigned char>(c) & 0x80) == 0; };
+  bool exact = node.kind == Node::Kind::scalar && node.line == node.end_line &&
+               std::ranges::all_of(document_->line(node.line), is_ascii);
+  concealed_.push_back({.document = document_,
+                        .line = node.line,
+                        .last_line = node.end_line,
+                        .column = exact ? node.column : 1,
+                        .width = exact ? node.width : INT_MAX});
+  for (Diagnostic& before : diagnostics_) {
+    int line = before.source.line;
+    if (before.source.file == document_->file && line >= node.line && line <= node.end_line)
+      before.line = shown_line(line);
+  }
+}
+
+std::string Decoder::shown_line(int number) const {
+  std::string line = document_->line(number);
+  for (const Concealed& part : concealed_) {
+    size_t begin = static_cast<size_t>(part.column) - 1;
+    bool within = part.document == document_ && part.line <= number && number <= part.last_line;
+    if (!within || begin >= line.size()) continue;
+    size_t width = std::min(static_cast<size_t>(part.width), line.size() - begin);
+    line.replace(begin, width, width, '*');
+  }
+  return line;
+}
+
+void Decoder::report(Severity severity, const Node& node, std::string message, std::string hint,
+                     Words words) {
   if (muted_) return;
   if (severity == Severity::error) ++errors_;
   if (errors_ > kErrorsPerFileMax) return;
@@ -132,7 +173,7 @@ void Decoder::report(Severity severity, const Node& node, std::string message, s
     hint.clear();
   }
   const Node& place = site_ ? *site_ : node;
-  if (value_ && value_->secret) {
+  if (value_ && value_->secret && words == Words::quoting) {
     // Messages and hints quote; a secret is never quoted, not even in part.
     message = fmt::format("the secret value of `${{{}}}` ({}) does not fit here", value_name_,
                           value_->source.text());
@@ -145,7 +186,7 @@ void Decoder::report(Severity severity, const Node& node, std::string message, s
                           .key = path_,
                           .message = std::move(message),
                           .hint = std::move(hint),
-                          .line = document_->line(place.line),
+                          .line = shown_line(place.line),
                           .width = place.kind == Node::Kind::scalar ? place.width : 1});
 }
 
@@ -257,9 +298,7 @@ namespace {
 // Returns the key that was probably meant; empty when none is near.
 std::string_view report_unknown_key(Decoder& decoder, const Node& key, const Record& table) {
   std::vector<std::string_view> known;
-  for (const Field& field : table.fields) {
-    if (field.text.need != Need::later) known.push_back(field.text.key);
-  }
+  for (const Field& field : table.fields) known.push_back(field.text.key);
   std::string_view nearest = base::nearest_word(key.text, known);
   for (std::string_view word : known) {  // "cert" for "certificate": the shortest that begins so
     bool shortened = key.text.size() >= 3 && word.starts_with(key.text);
@@ -299,8 +338,6 @@ void decode_record(Decoder& decoder, const Node& node, const Record& table, void
     const Field* field = table.find(key.text);
     if (!field) {
       meant.insert(report_unknown_key(decoder, key, table));
-    } else if (field->text.need == Need::later) {
-      decoder.error(key, "not available in this version", "it comes with a later release");
     } else if (value.is_null() && !value.refused) {
       decoder.error(key, "the key has no value", "write one, or remove the key");
     } else {
@@ -346,7 +383,6 @@ std::string SchemaBook::object(const Record& table) {
   std::string properties;
   std::string required;
   for (const Field& field : table.fields) {
-    if (field.text.need == Need::later) continue;
     if (!properties.empty()) properties += ',';
     properties += fmt::format(R"({}:{{"description":{},)", base::json_quoted(field.text.key),
                               base::json_quoted(field.text.doc));

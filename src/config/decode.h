@@ -28,11 +28,7 @@ struct Kind {
   std::string (*schema)(SchemaBook&);
 };
 
-enum class Need : uint8_t {
-  optional,
-  required,
-  later,  // the design has it, this version does not: known, refused, and absent from the schema
-};
+enum class Need : uint8_t { optional, required };
 
 struct FieldText {
   const char* key;
@@ -68,9 +64,13 @@ struct MemberOf<T Owner::*> {
 template <auto kMember, const auto& kKind>
 constexpr Field field(FieldText text);
 
-constexpr Field later_field(const char* key, const char* doc) {
-  return {.text = {.key = key, .doc = doc, .need = Need::later}};
-}
+// A provider of gatehouse.yaml as services need to know it, good or broken.
+struct KnownProvider {
+  std::string name;
+  std::string mechanism;    // its key, such as "oidc"; empty: not known
+  bool has_secret = false;  // `client_secret` is written
+  bool operator==(const KnownProvider&) const = default;
+};
 
 // What a decoding run shares: where the node stands, the environment, and what was found wrong. One per file.
 class Decoder {
@@ -93,6 +93,11 @@ class Decoder {
 
   void error(const Node& node, std::string message, std::string hint = {});
   void warning(const Node& node, std::string message, std::string hint = {});
+  // About a value that must not be read by others: message and hint quote nothing of it.
+  void error_in_secret(const Node& node, std::string message, std::string hint = {});
+  void warning_in_secret(const Node& node, std::string message, std::string hint = {});
+  // What no diagnostic may show from now on, nor any that was reported before.
+  void conceal(const Node& node);
   size_t errors() const { return errors_; }
 
   // The node's place; for a value of an environment, where it is used.
@@ -160,7 +165,7 @@ class Decoder {
   // What the decoded settings are checked against, filled in by the loader.
   struct Known {
     std::string_view service;  // whose file this is; "gate" for gatehouse.yaml
-    std::vector<std::string_view> providers;
+    std::span<const KnownProvider> providers;
     std::vector<std::string_view> gate_rules;
     const Files* files = nullptr;
   };
@@ -181,8 +186,18 @@ class Decoder {
   };
   friend struct Substitution;
 
-  void report(Severity severity, const Node& node, std::string message, std::string hint);
+  // Whether the words of a diagnostic may have something of the value in them.
+  enum class Words : uint8_t { quoting, own };
+  void report(Severity severity, const Node& node, std::string message, std::string hint,
+              Words words = Words::quoting);
+  std::string shown_line(int number) const;
   void report_unknown_value(const Node& site, std::string_view name);
+
+  // A part of a line that is not shown, or whole lines.
+  struct Concealed {
+    const Document* document;
+    int line, last_line, column, width;
+  };
 
   const Document* document_;
   Context context_;
@@ -196,6 +211,7 @@ class Decoder {
   const EnvironmentValue* value_ = nullptr;
   std::string value_name_;
   const Node* site_ = nullptr;
+  std::vector<Concealed> concealed_;
   bool muted_ = false;  // an absent secret is being decoded
 };
 

@@ -160,6 +160,14 @@ constexpr Field kGateFields[] = {
          .example = R"({"robots":{"api_keys":{"file":"keys.yaml"}}})"}),
     field<&GateSettings::identity, kRecordOf<IdentitySettings, kIdentityRecord>>(
         {.key = "identity", .doc = "How backends are told who calls."}),
+    field<&GateSettings::sessions, kSessions>(
+        {.key = "sessions",
+         .doc = "People who are logged in: how long, and where that is kept.",
+         .example = R"({"lifetime":"12h","idle":"1h"})"}),
+    field<&GateSettings::fetch, kFetch>(
+        {.key = "fetch",
+         .doc = "The gate's own calls: discovery, key sets, tokens, introspection.",
+         .example = R"({"ca":"internal-ca.pem"})"}),
     field<&GateSettings::timeouts, kRecordOf<TimeoutSettings, kTimeoutRecord>>(
         {.key = "timeouts", .doc = "How long a client may take."}),
     field<&GateSettings::access, kDenials>({.key = "access",

@@ -2,6 +2,7 @@
 
 #include "base/bytes.h"
 #include "config/golden_dump.h"
+#include "redis/target.h"
 
 namespace config {
 namespace {
@@ -24,6 +25,31 @@ std::string duration(base::Duration d) { return fmt::format("{}ms", d.millisecon
 // Where a text came from and how much of it there is: what it says may be a secret.
 std::string file(const FileText& f) {
   return fmt::format("{}({} bytes)", f.file.empty() ? "variable" : f.file, f.text.size());
+}
+
+// Of a secret only that it is there.
+std::string client(const auth::ClientSpec& c) {
+  return fmt::format("{}({}, {})", c.id, c.secret.empty() ? "public" : "secret",
+                     c.auth == auth::ClientAuth::post ? "post" : "basic");
+}
+
+std::string claim_names(const auth::ClaimNames& c) {
+  return fmt::format("{},{},{}{}", c.subject, c.scopes, c.groups,
+                     c.groups_separator.empty() ? "" : " separated by \"" + c.groups_separator + "\"");
+}
+
+std::string algorithms(const std::vector<auth::Algorithm>& list) {
+  return list_of(list, [](auth::Algorithm a) { return std::string(auth::algorithm_name(a)); });
+}
+
+std::string token(const TokenSettings& t) {
+  constexpr std::string_view kKinds[] = {"none", "caller", "exchange", "client_credentials"};
+  std::string out(kKinds[static_cast<size_t>(t.kind)]);
+  if (!t.provider.empty()) out += " provider=" + t.provider;
+  if (!t.audience.empty()) out += " audience=" + t.audience;
+  if (!t.resource.empty()) out += " resource=" + t.resource;
+  if (!t.scopes.empty()) out += " scopes=" + list(t.scopes);
+  return out;
 }
 
 std::string backend(const Address& a) {
@@ -131,6 +157,10 @@ class Dump {
     if (!s.websocket.origins.empty()) line(1, "websocket origins=" + list(s.websocket.origins));
     if (s.websocket.idle_timeout != WebSocketSettings{}.idle_timeout)
       line(1, "websocket idle_timeout=" + duration(s.websocket.idle_timeout));
+    if (s.token.kind != BackendToken::none) line(1, "token " + token(s.token));
+    if (s.csrf.cross_site == CrossSite::allowed) line(1, "csrf off");
+    if (!s.csrf.origins.empty()) line(1, "csrf origins=" + list(s.csrf.origins));
+    if (s.resource_metadata == ResourceMetadata::off) line(1, "resource_metadata off");
   }
 
   void forward_tls(const ForwardSettings& f) {
@@ -166,13 +196,30 @@ class Dump {
                           list_of(c.identity, name_kind),
                           c.groups_from == auth::CertificateGroups::none ? "" : " groups_from=ou"));
     }
+    if (p.oidc) oidc(*p.oidc);
+    if (p.introspection) {
+      const auth::IntrospectionSpec& i = *p.introspection;
+      line(1, fmt::format("introspection url={} client={} issuer={} audience={} cache={} claims={}", i.url,
+                          client(i.client), i.issuer, list(i.audience), duration(i.cache),
+                          claim_names(i.claims)));
+    }
     if (!p.jwt) return;
     const auth::JwtSpec& j = *p.jwt;
-    line(1, fmt::format(
-                "jwt issuer={} audience={} algorithms={} skew={} claims={},{},{}", j.issuer, list(j.audience),
-                list_of(j.algorithms, [](auth::Algorithm a) { return std::string(auth::algorithm_name(a)); }),
-                duration(j.clock_skew), j.claims.subject, j.claims.scopes, j.claims.groups));
+    line(1,
+         fmt::format("jwt issuer={} audience={} algorithms={} skew={} claims={}", j.issuer, list(j.audience),
+                     algorithms(j.algorithms), duration(j.clock_skew), claim_names(j.claims)));
     line(1, fmt::format("jwks file={} url={} inline={}", j.jwks.file, j.jwks.url, j.jwks.inline_json));
+  }
+
+  void oidc(const auth::OidcSpec& o) {
+    std::string text = fmt::format("oidc issuer={} client={} scopes={} algorithms={} skew={} claims={}",
+                                   o.issuer, client(o.client), list(o.scopes), algorithms(o.algorithms),
+                                   duration(o.clock_skew), claim_names(o.claims));
+    if (o.userinfo == auth::Userinfo::on) text += " userinfo";
+    if (!o.resource.empty()) text += " resource=" + o.resource;
+    if (!o.label.empty()) text += " label=" + o.label;
+    if (!o.prompt.empty()) text += " prompt=" + o.prompt;
+    line(1, text);
   }
 
   void tls(const TlsSettings& t) {
@@ -206,6 +253,16 @@ class Dump {
       line(0, fmt::format("identity issuer={} key_file={} headers={}", g.identity.issuer, g.identity.key_file,
                           list_of(g.identity.headers,
                                   [](http::HeaderId id) { return std::string(http::header_name(id)); })));
+    }
+    const SessionSettings& s = g.sessions;
+    std::string sessions =
+        fmt::format("lifetime={} idle={}", duration(s.limits.lifetime), duration(s.limits.idle));
+    if (!s.redis.empty()) sessions += " redis=" + redis::describe(*redis::parse_target(s.redis));
+    if (!s.secrets.empty()) sessions += fmt::format(" secrets={}", s.secrets.size());
+    if (sessions != "lifetime=43200000ms idle=3600000ms") line(0, "sessions " + sessions);
+    if (g.fetch.ca.written() || !g.fetch.allow.empty()) {
+      line(0, fmt::format("fetch ca={} allow={}", g.fetch.ca.written() ? file(g.fetch.ca) : "",
+                          list_of(g.fetch.allow, base::format_network)));
     }
     const TimeoutSettings& t = g.timeouts;
     std::string times = fmt::format("{} {} {} {} {}", duration(t.head), duration(t.body), duration(t.send),

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/bytes.h"
 
 namespace config {
@@ -88,6 +90,31 @@ void decode_text(Decoder& decoder, const Node& node, std::string& out) {
 }
 
 std::string text_schema(SchemaBook&) { return text_schema_with(R"("minLength":1)"); }
+
+std::optional<std::string_view> read_secret(Decoder& decoder, const Node& node) {
+  constexpr std::string_view kFromOutside =
+      "in the environment write `name: { env: VAR }` or `name: { file: PATH }`, and here `${name}`";
+  decoder.conceal(node);
+  bool is_text = node.kind == Node::Kind::scalar && !node.text.empty() &&
+                 (node.typing == Node::Typing::any || scalar_type(node) == ScalarType::string);
+  if (!is_text) {
+    decoder.error_in_secret(node, "must be a text, and this is none", std::string(kFromOutside));
+    return std::nullopt;
+  }
+  auto is_printable = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; };
+  if (!std::ranges::all_of(node.text, is_printable)) {
+    decoder.error_in_secret(node, "there is a line break or another control character in it",
+                            "write one line");
+    return std::nullopt;
+  }
+  if (!decoder.is_secret())
+    decoder.warning_in_secret(node, "a secret stands in the file in clear", std::string(kFromOutside));
+  return node.text;
+}
+
+void decode_secret(Decoder& decoder, const Node& node, std::string& out) {
+  if (auto text = read_secret(decoder, node)) out = *text;
+}
 
 void decode_file_path(Decoder& decoder, const Node& node, std::string& out) {
   auto text = read_text(decoder, node, "the path of a file");

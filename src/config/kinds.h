@@ -24,6 +24,12 @@ void decode_text(Decoder&, const Node&, std::string&);
 std::string text_schema(SchemaBook&);
 inline constexpr Kind<std::string> kText = {decode_text, text_schema};
 
+// A text that nobody but the gate is to read: no diagnostic quotes it or shows its line, and a warning says
+// so where it stands in a file in clear.
+std::optional<std::string_view> read_secret(Decoder& decoder, const Node& node);
+void decode_secret(Decoder&, const Node&, std::string&);
+inline constexpr Kind<std::string> kSecret = {decode_secret, text_schema};
+
 // A path of the file system.
 void decode_file_path(Decoder&, const Node&, std::string&);
 inline constexpr Kind<std::string> kFilePath = {decode_file_path, text_schema};
@@ -69,6 +75,9 @@ inline constexpr Kind<base::Duration> kDuration = {
     duration_schema};
 // A wait: long enough to be meant, short enough to end.
 inline constexpr auto& kTimeout = kDuration<1, 24 * 60 * 60 * 1000>;
+
+// Between two machines.
+inline constexpr auto& kClockSkew = kDuration<0, 5 * 60 * 1000>;
 
 // "64KiB", "10MiB", "1GiB", or a plain number of bytes.
 std::optional<uint64_t> read_size(Decoder& decoder, const Node& node, IntegerRange range);
@@ -125,6 +134,34 @@ std::string network_schema(SchemaBook&);
 inline constexpr Kind<base::Network> kNetwork = {decode_network, network_schema};
 inline constexpr Kind<base::Network> kTrustedNetwork = {decode_trusted_network, network_schema};
 inline constexpr Kind<std::optional<base::IpAddress>> kIp = {decode_ip, text_schema};
+
+// --- URLs ---
+
+// An URL that the gate itself calls, in parts: views into its text.
+struct WebUrl {
+  // In clear text, a call to this machine itself is read by nobody else.
+  enum class Guard : uint8_t { tls, loopback, none } guard = Guard::none;
+  std::string_view host;  // an IPv6 address with its brackets
+  std::string_view path;  // empty, or begins with '/'
+  bool has_query = false;
+  bool has_fragment = false;
+};
+// http or https, a host, perhaps a port; neither user nor password nor anything that is not printable ASCII.
+std::optional<WebUrl> parse_web_url(std::string_view text);
+
+// Where secrets are sent to: https, or http to this machine itself.
+void decode_guarded_url(Decoder&, const Node&, std::string&);
+std::string web_url_schema(SchemaBook&);
+inline constexpr Kind<std::string> kGuardedUrl = {decode_guarded_url, web_url_schema};
+
+// Of OpenID Connect: its discovery document is below it (Discovery 1.0 §3).
+void decode_issuer(Decoder&, const Node&, std::string&);
+inline constexpr Kind<std::string> kIssuer = {decode_issuer, web_url_schema};
+
+// RFC 8707 §2: an absolute URI without a fragment.
+void decode_resource(Decoder&, const Node&, std::string&);
+std::string resource_schema(SchemaBook&);
+inline constexpr Kind<std::string> kResource = {decode_resource, resource_schema};
 
 // --- HTTP ---
 

@@ -138,6 +138,20 @@ class ListenerChecks {
     }
   }
 
+  // Browsers keep the session's cookie only where it cannot be read on the way.
+  void check_sessions() {
+    auto logs_in = [](const auth::ProviderSpec& provider) { return provider.oidc.has_value(); };
+    auto provider = std::ranges::find_if(gate_.providers, logs_in);
+    if (provider == gate_.providers.end() || decoder_.errors() > 0 || decoder_.incomplete()) return;
+    if (std::ranges::any_of(gate_.listeners, may_be_secure)) return;
+    Decoder::At at(decoder_, "providers");
+    Decoder::At at_name(decoder_, provider->name);
+    decoder_.warning(*root_.find("providers")->find(provider->name),
+                     "nobody stays logged in: browsers keep the session's cookie only over https, and every "
+                     "listener is in clear text",
+                     "give a listener its `tls`, or name the proxy that speaks it under `trusted_proxies`");
+  }
+
   void check_redirects() {
     bool has_target = std::ranges::any_of(gate_.listeners, [](const ListenerSettings& listener) {
       return listener.tls && listener.address.unix_path.empty();
@@ -151,6 +165,15 @@ class ListenerChecks {
   }
 
  private:
+  // A browser takes its own machine for secure (W3C Secure Contexts §3.1); whoever stands in front of a
+  // socket or is trusted says how it was reached.
+  static bool may_be_secure(const ListenerSettings& listener) {
+    const std::string& host = listener.address.host;
+    bool loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
+    return listener.tls || loopback || !listener.address.unix_path.empty() ||
+           !listener.trusted_proxies.empty();
+  }
+
   struct Place {
     size_t listener;
     const char* key = "";
@@ -199,6 +222,7 @@ void check_listeners(Decoder& decoder, const Node& root, const GateSettings& gat
   ListenerChecks checks(decoder, root, gate);
   checks.check_addresses();
   checks.check_client_certs();
+  checks.check_sessions();
   checks.check_redirects();
 }
 

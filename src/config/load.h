@@ -74,7 +74,8 @@ CheckedGate check_gate(const Files& files, std::string_view chosen_environment);
 // Names of the environments of a gate, sorted; nothing when gatehouse.yaml is broken.
 std::vector<std::string> list_environments(const Files& files);
 
-// Fills in the source line of diagnostics made elsewhere from settings' sources.
+// Fills in the source line of diagnostics made elsewhere from settings' sources. Those of loading are among
+// them: a line with a secret in clear has a warning, and is shown as in that.
 void attach_lines(const Files& files, Diagnostics& diagnostics);
 
 }  // namespace config

@@ -12,6 +12,21 @@ namespace config {
 
 // --- gatehouse.yaml ---
 
+std::vector<KnownProvider> list_providers(const Node& gate_root) {
+  std::vector<KnownProvider> list;
+  const Node* providers = gate_root.find("providers");
+  if (!providers || providers->kind != Node::Kind::map) return list;
+  for (size_t i = 0; i + 1 < providers->items.size(); i += 2) {
+    KnownProvider& known = list.emplace_back();
+    known.name = providers->items[i].text;
+    const Node& provider = providers->items[i + 1];
+    if (provider.kind != Node::Kind::map || provider.items.size() != 2) continue;
+    known.mechanism = provider.items[0].text;
+    known.has_secret = provider.items[1].find("client_secret") != nullptr;
+  }
+  return list;
+}
+
 bool Loader::State::refresh_gate_file(const Changes& changes) {
   if (!changes.has(kGateFile)) return false;
   std::string path(kGateFile);
@@ -46,11 +61,8 @@ void Loader::State::decode_gate_settings() {
                   gate_diagnostics);
   decoder.known.service = "gate";
   decoder.known.files = &files;
-  if (const Node* providers = gate_document.root.find("providers");
-      providers && providers->kind == Node::Kind::map) {
-    for (size_t i = 0; i < providers->items.size(); i += 2)
-      decoder.known.providers.push_back(providers->items[i].text);
-  }
+  std::vector<KnownProvider> providers = list_providers(gate_document.root);
+  decoder.known.providers = providers;
   auto settings = std::make_shared<GateSettings>();
   decode_gate(decoder, gate_document.root, *settings);
   if (const Node* defaults = gate_document.root.find("defaults")) {

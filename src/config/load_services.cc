@@ -14,11 +14,7 @@ namespace config {
 ServiceContext Loader::State::make_context() const {
   ServiceContext made;
   if (const Node* defaults = gate_document.root.find("defaults")) made.defaults = *defaults;
-  if (const Node* providers = gate_document.root.find("providers");
-      providers && providers->kind == Node::Kind::map) {
-    for (size_t i = 0; i < providers->items.size(); i += 2)
-      made.providers.push_back(providers->items[i].text);
-  }
+  made.providers = list_providers(gate_document.root);
   if (gate) {
     for (const auth::RuleSpec& rule : gate->access) made.gate_rules.push_back(rule.name);
   }
@@ -61,7 +57,7 @@ void Loader::State::decode_body(const std::string& name, ServiceEntry& entry, co
                   entry.diagnostics);
   decoder.known.service = name;
   decoder.known.files = &files;
-  decoder.known.providers.assign(context.providers.begin(), context.providers.end());
+  decoder.known.providers = context.providers;
   decoder.known.gate_rules.assign(context.gate_rules.begin(), context.gate_rules.end());
   auto settings = std::make_shared<ServiceSettings>();
   std::optional<Decoder::At> at_services, at_name;

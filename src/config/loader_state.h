@@ -36,6 +36,9 @@ std::string_view wrong_suffix(std::string_view path);
 std::optional<std::vector<std::string>> list_definitions(const Files& files, std::string_view folder,
                                                          Diagnostics& diagnostics);
 
+// As they are written, whether or not they are right.
+std::vector<KnownProvider> list_providers(const Node& gate_root);
+
 // One service as last decoded, good or broken.
 struct ServiceEntry {
   std::string path;  // of its file; empty: inline in gatehouse.yaml
@@ -52,7 +55,7 @@ struct ServiceEntry {
 // What decoding any service depends on beside its own file.
 struct ServiceContext {
   Node defaults;
-  std::vector<std::string> providers;
+  std::vector<KnownProvider> providers;
   std::vector<std::string> gate_rules;
   bool operator==(const ServiceContext&) const = default;
 };

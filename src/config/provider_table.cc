@@ -11,7 +11,6 @@
 namespace config {
 namespace {
 
-using auth::ClaimNames;
 using auth::JwtSpec;
 using auth::KeySetSpec;
 using auth::ProviderSpec;
@@ -40,24 +39,15 @@ void append_json(std::string& out, const Node& node) {
 void decode_key_set_url(Decoder& decoder, const Node& node, std::string& out) {
   auto text = read_text(decoder, node, "an URL");
   if (!text) return;
-  std::string_view rest = *text;
-  bool secure = rest.starts_with("https://");
-  if (!secure && !rest.starts_with("http://")) {
+  auto url = parse_web_url(*text);
+  if (!url) {
+    bool is_file = text->find("://") == text->npos && text->ends_with(".json");
     return decoder.error(node,
                          fmt::format("{} is not an URL that keys can be fetched from", decoder.quoted(node)),
-                         rest.ends_with(".json") ? fmt::format("did you mean `{{ file: {} }}`?", rest)
-                                                 : "write `https://...`, or `{ file: PATH }`");
+                         is_file ? fmt::format("did you mean `{{ file: {} }}`?", *text)
+                                 : "write `https://host/path`, or `{ file: PATH }`");
   }
-  rest.remove_prefix(secure ? 8 : 7);
-  std::string_view authority = rest.substr(0, rest.find_first_of("/?#"));
-  std::string_view host =
-      authority.substr(0, authority.starts_with('[') ? authority.find(']') + 1 : authority.find(':'));
-  if (host.empty() || rest.find_first_of(" \t\r\n") != rest.npos || authority.find('@') != authority.npos) {
-    return decoder.error(node,
-                         fmt::format("{} is not an URL that keys can be fetched from", decoder.quoted(node)),
-                         "write `https://host/path`");
-  }
-  if (!secure && host != "localhost" && host != "[::1]" && !host.starts_with("127.")) {
+  if (url->guard == WebUrl::Guard::none) {
     decoder.warning(node, "keys fetched without TLS can be replaced on the way",
                     "use `https://` outside of a laptop");
   }
@@ -128,21 +118,6 @@ constexpr Kind<KeySetSpec> kKeySet = {
 constexpr std::string_view kAlgorithmNames[] = {"RS256", "RS384", "RS512", "PS256", "PS384",
                                                 "PS512", "ES256", "ES384", "ES512", "EdDSA"};
 
-constexpr Kind<auth::Algorithm> kAlgorithm = {
-    [](Decoder& decoder, const Node& node, auth::Algorithm& out) {
-      if (node.kind == Node::Kind::scalar && (node.text == "none" || node.text.starts_with("HS"))) {
-        return decoder.error(
-            node,
-            node.text == "none"
-                ? "`none` would accept tokens that nobody signed"
-                : fmt::format("{} needs a shared secret, and a key set is public", decoder.quoted(node)),
-            "use RS256, ES256 or EdDSA");
-      }
-      if (auto index = read_word(decoder, node, kAlgorithmNames))
-        out = *auth::parse_algorithm(kAlgorithmNames[*index]);
-    },
-    [](SchemaBook&) { return words_schema(kAlgorithmNames); }};
-
 constexpr Field kJwtFields[] = {
     field<&JwtSpec::issuer, kText>({.key = "issuer",
                                     .doc = "The `iss` of its tokens, compared exactly.",
@@ -159,18 +134,12 @@ constexpr Field kJwtFields[] = {
     field<&JwtSpec::algorithms, kSome<kAlgorithm>>({.key = "algorithms",
                                                     .doc = "The algorithms its tokens may be signed with.",
                                                     .fallback = R"(["RS256","ES256"])"}),
-    field<&JwtSpec::clock_skew, kDuration<0, 300'000>>(
+    field<&JwtSpec::clock_skew, kClockSkew>(
         {.key = "clock_skew", .doc = "How far clocks may differ, up to 5m.", .fallback = "\"30s\""}),
-    inner_field<&JwtSpec::claims, &ClaimNames::scopes, kText>(
-        {.key = "scopes_claim",
-         .doc = "The claim that holds the scopes, nested by dotted name.",
-         .fallback = "\"scope\""}),
-    inner_field<&JwtSpec::claims, &ClaimNames::groups, kText>({.key = "groups_claim",
-                                                               .doc = "The claim that holds the groups.",
-                                                               .example = "\"realm_access.roles\"",
-                                                               .fallback = "\"groups\""}),
-    inner_field<&JwtSpec::claims, &ClaimNames::subject, kText>(
-        {.key = "subject_claim", .doc = "The claim that names the caller.", .fallback = "\"sub\""}),
+    kSubjectClaim<&JwtSpec::claims>,
+    kScopesClaim<&JwtSpec::claims>,
+    kGroupsClaim<&JwtSpec::claims>,
+    kGroupsSeparator<&JwtSpec::claims>,
 };
 constexpr Record kJwtRecord = {"jwt", "`jwt`", "Signed tokens of one issuer.", kJwtFields};
 constexpr Kind<std::optional<JwtSpec>> kJwt = {
@@ -201,13 +170,30 @@ constexpr Field kProviderFields[] = {
         {.key = "client_cert",
          .doc = "Client certificates, which listeners with `tls: { client_cert: ... }` ask for.",
          .example = R"({"ca":"ca.pem"})"}),
-    later_field("oidc", "Log-in with OpenID Connect."),
-    later_field("introspection", "Tokens the issuer is asked about."),
+    field<&ProviderSpec::oidc, kOidc>(
+        {.key = "oidc", .doc = "People who log in at an issuer, with OpenID Connect."}),
+    field<&ProviderSpec::introspection, kIntrospection>(
+        {.key = "introspection", .doc = "Tokens that only their issuer can read: it is asked about each."}),
 };
 constexpr Record kProviderRecord = {"provider", "a provider",
                                     "Who vouches for callers: exactly one of the keys.", kProviderFields};
 
 }  // namespace
+
+void decode_algorithm(Decoder& decoder, const Node& node, auth::Algorithm& out) {
+  if (node.kind == Node::Kind::scalar && (node.text == "none" || node.text.starts_with("HS"))) {
+    return decoder.error(
+        node,
+        node.text == "none"
+            ? "`none` would accept tokens that nobody signed"
+            : fmt::format("{} needs a shared secret, and a key set is public", decoder.quoted(node)),
+        "use RS256, ES256 or EdDSA");
+  }
+  if (auto index = read_word(decoder, node, kAlgorithmNames))
+    out = *auth::parse_algorithm(kAlgorithmNames[*index]);
+}
+
+std::string algorithm_schema(SchemaBook&) { return words_schema(kAlgorithmNames); }
 
 void decode_providers(Decoder& decoder, const Node& node, std::vector<ProviderSpec>& out) {
   if (node.kind != Node::Kind::map) {
@@ -229,7 +215,7 @@ void decode_providers(Decoder& decoder, const Node& node, std::vector<ProviderSp
     decode_record(decoder, value, kProviderRecord, &provider);
     if (decoder.errors() == errors && value.items.size() != 2) {
       decoder.error(key, "a provider has exactly one mechanism",
-                    "write one of `api_keys`, `jwt` and `client_cert`");
+                    "write one of `api_keys`, `jwt`, `client_cert`, `oidc` and `introspection`");
     }
     out.push_back(std::move(provider));
   }

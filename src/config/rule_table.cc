@@ -412,16 +412,18 @@ void decode_provider_name(Decoder& decoder, const Node& node, std::string& out) 
   auto text = read_text(decoder, node, "the name of a provider");
   if (!text) return;
   const auto& known = decoder.known.providers;
-  if (std::find(known.begin(), known.end(), *text) != known.end()) {
+  if (std::ranges::find(known, *text, &KnownProvider::name) != known.end()) {
     out = *text;
     return;
   }
+  std::vector<std::string_view> names;
+  for (const KnownProvider& provider : known) names.push_back(provider.name);
   std::string hint = "gatehouse.yaml has no providers";
-  if (!known.empty()) {
-    std::string_view nearest = base::nearest_word(*text, known);
+  if (!names.empty()) {
+    std::string_view nearest = base::nearest_word(*text, names);
     hint = nearest.empty() ? "the providers are" : fmt::format("did you mean `{}`?", nearest);
-    for (size_t i = 0; nearest.empty() && i < known.size(); ++i)
-      hint += fmt::format("{} `{}`", i == 0 ? "" : ",", known[i]);
+    for (size_t i = 0; nearest.empty() && i < names.size(); ++i)
+      hint += fmt::format("{} `{}`", i == 0 ? "" : ",", names[i]);
   }
   decoder.error(node, fmt::format("{} is not a provider", decoder.quoted(node)), hint);
 }

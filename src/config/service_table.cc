@@ -183,6 +183,9 @@ constexpr Field kWebSocketFields[] = {
 constexpr Record kWebSocketRecord = {"websocket", "`websocket`", "WebSockets and other upgraded connections.",
                                      kWebSocketFields};
 
+constexpr Word<ResourceMetadata> kResourceMetadataWords[] = {{"on", ResourceMetadata::on},
+                                                             {"off", ResourceMetadata::off}};
+
 // --- the service ---
 
 constexpr Field kServiceFields[] = {
@@ -214,6 +217,22 @@ constexpr Field kServiceFields[] = {
         {.key = "websocket",
          .doc = "WebSockets: whose pages may open one, and how long it may be silent.",
          .example = R"({"origins":["https://app.example.com"]})"}),
+    field<&ServiceSettings::token, kToken>(
+        {.key = "token",
+         .doc =
+             "The token its backend gets in `Authorization`: `none`, the caller's own, one exchanged for it, "
+             "or one of the gate's own.",
+         .example = R"({"exchange":{"provider":"staff","audience":"orders"}})",
+         .fallback = "\"none\""}),
+    field<&ServiceSettings::csrf, kCsrf>(
+        {.key = "csrf",
+         .doc = "Which other sites' pages may use a session: none (`on`), these origins, or all (`off`).",
+         .example = R"({"origins":["https://app.example.com"]})",
+         .fallback = "\"on\""}),
+    field<&ServiceSettings::resource_metadata, kOneOf<kResourceMetadataWords>>(
+        {.key = "resource_metadata",
+         .doc = "Whether clients are told where tokens for it come from (RFC 9728).",
+         .fallback = "\"on\""}),
     field<&ServiceSettings::enabled, kBoolean>(
         {.key = "enabled", .doc = "`false` takes the service out.", .fallback = "true"}),
 };
@@ -363,6 +382,7 @@ void decode_service(Decoder& decoder, const Node& body, const Defaults& defaults
   if (out.matches.empty() && !body.find("match")) out.matches.emplace_back().source = out.source;
   find_backend(decoder, body, out);
   check_forward(decoder, body, out);
+  check_callers(decoder, body, out);
   check_tests(decoder, body, out);
   check_methods_of_strip(decoder, body, out);
   if (out.access.empty() && out.enabled && decoder.errors() == 0) {

@@ -1,7 +1,8 @@
 // The composite kinds of a gate's files, each defined beside its field table: rules and tests in
 // rule_table.cc and test_table.cc, services in service_table.cc, gatehouse.yaml in gate_table.cc with
-// listener_table.cc and provider_table.cc, keys.yaml in keys_table.cc; what concerns TLS in all of them in
-// tls_table.cc. The loader and the schemas use them; nobody else does.
+// listener_table.cc, provider_table.cc, oidc_table.cc and session_table.cc, keys.yaml in keys_table.cc; what
+// concerns TLS in all of them in tls_table.cc, and what a service does with callers' credentials in
+// token_table.cc. The loader and the schemas use them; nobody else does.
 #pragma once
 
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "access/spec.h"
 #include "config/decode.h"
+#include "config/kinds.h"
 #include "config/settings.h"
 
 namespace config {
@@ -58,6 +60,10 @@ inline constexpr Kind<std::vector<HeaderCondition>> kHeaderConditions = {decode_
 
 // --- TLS ---
 
+// The path of a file with a certificate or a key, which is read; or its text, read by the environment.
+void decode_file_text(Decoder&, const Node&, FileText&);
+inline constexpr Kind<FileText> kFileText = {decode_file_text, text_schema};
+
 // A listener's.
 void decode_tls(Decoder&, const Node&, std::optional<TlsSettings>&);
 std::string tls_schema(SchemaBook&);
@@ -81,10 +87,66 @@ inline constexpr Kind<ListenerSettings> kListener = {decode_listener, listener_s
 // Reports what is wrong with listeners together, and with listeners and providers.
 void check_listeners(Decoder& decoder, const Node& root, const GateSettings& gate);
 
+// An algorithm of signatures that can be verified with a public key.
+void decode_algorithm(Decoder&, const Node&, auth::Algorithm&);
+std::string algorithm_schema(SchemaBook&);
+inline constexpr Kind<auth::Algorithm> kAlgorithm = {decode_algorithm, algorithm_schema};
+
+// Which claims say who it is, for the ClaimNames of a provider.
+template <auto kClaims>
+inline constexpr Field kSubjectClaim = inner_field<kClaims, &auth::ClaimNames::subject, kText>(
+    {.key = "subject_claim", .doc = "The claim that names the caller.", .fallback = "\"sub\""});
+template <auto kClaims>
+inline constexpr Field kScopesClaim = inner_field<kClaims, &auth::ClaimNames::scopes, kText>(
+    {.key = "scopes_claim",
+     .doc = "The claim that holds the scopes, nested by dotted name.",
+     .fallback = "\"scope\""});
+template <auto kClaims>
+inline constexpr Field kGroupsClaim = inner_field<kClaims, &auth::ClaimNames::groups, kText>(
+    {.key = "groups_claim",
+     .doc = "The claim that holds the groups, nested by dotted name.",
+     .example = "\"realm_access.roles\"",
+     .fallback = "\"groups\""});
+template <auto kClaims>
+inline constexpr Field kGroupsSeparator = inner_field<kClaims, &auth::ClaimNames::groups_separator, kText>(
+    {.key = "groups_separator",
+     .doc = "What stands between groups that are written as one text. Without it such a text is one group.",
+     .example = "\" \""});
+
+void decode_oidc(Decoder&, const Node&, std::optional<auth::OidcSpec>&);
+std::string oidc_schema(SchemaBook&);
+inline constexpr Kind<std::optional<auth::OidcSpec>> kOidc = {decode_oidc, oidc_schema};
+
+void decode_introspection(Decoder&, const Node&, std::optional<auth::IntrospectionSpec>&);
+std::string introspection_schema(SchemaBook&);
+inline constexpr Kind<std::optional<auth::IntrospectionSpec>> kIntrospection = {decode_introspection,
+                                                                                introspection_schema};
+
 // A map of providers by name.
 void decode_providers(Decoder&, const Node&, std::vector<auth::ProviderSpec>&);
 std::string providers_schema(SchemaBook&);
 inline constexpr Kind<std::vector<auth::ProviderSpec>> kProviders = {decode_providers, providers_schema};
+
+void decode_sessions(Decoder&, const Node&, SessionSettings&);
+std::string sessions_schema(SchemaBook&);
+inline constexpr Kind<SessionSettings> kSessions = {decode_sessions, sessions_schema};
+
+void decode_fetch(Decoder&, const Node&, FetchSettings&);
+std::string fetch_schema(SchemaBook&);
+inline constexpr Kind<FetchSettings> kFetch = {decode_fetch, fetch_schema};
+
+// --- What a service says of callers' credentials ---
+
+void decode_token(Decoder&, const Node&, TokenSettings&);
+std::string token_schema(SchemaBook&);
+inline constexpr Kind<TokenSettings> kToken = {decode_token, token_schema};
+
+void decode_csrf(Decoder&, const Node&, CsrfSettings&);
+std::string csrf_schema(SchemaBook&);
+inline constexpr Kind<CsrfSettings> kCsrf = {decode_csrf, csrf_schema};
+
+// Reports what these keys say together with the service's rules and headers. body: the service's map.
+void check_callers(Decoder& decoder, const Node& body, const ServiceSettings& service);
 
 // --- The files ---
 

@@ -15,28 +15,6 @@ namespace {
 
 constexpr size_t kTlsFileBytesMax = 1024 * 1024;  // the bundle of an operating system has 250 KB
 
-// --- Files ---
-
-void decode_file_text(Decoder& decoder, const Node& node, FileText& out) {
-  out.source = decoder.source(node);
-  if (!decoder.value_file().empty()) {
-    out.file = decoder.value_file();
-  } else if (node.kind == Node::Kind::scalar && base::trim(node.text).starts_with("-----BEGIN")) {
-    if (!decoder.is_secret()) {
-      return decoder.error(
-          node, "the text of a certificate or a key stands where a file is named",
-          "write the path of a file, or `${name}` with `name: { env: VAR }` in the environment");
-    }
-    out.text = node.text;
-    return;
-  } else {
-    decode_file_path(decoder, node, out.file);
-  }
-  if (out.file.empty()) return;
-  if (auto text = decoder.read_file(node, out.file, kTlsFileBytesMax)) out.text = std::move(*text);
-}
-constexpr Kind<FileText> kFileText = {decode_file_text, text_schema};
-
 // --- A listener's certificates ---
 
 constexpr Field kCertificateFields[] = {
@@ -240,6 +218,25 @@ constexpr Record kClientCertRecord = {"client_cert", "`client_cert`", "Client ce
                                       kClientCertFields};
 
 }  // namespace
+
+void decode_file_text(Decoder& decoder, const Node& node, FileText& out) {
+  out.source = decoder.source(node);
+  if (!decoder.value_file().empty()) {
+    out.file = decoder.value_file();
+  } else if (node.kind == Node::Kind::scalar && base::trim(node.text).starts_with("-----BEGIN")) {
+    if (!decoder.is_secret()) {
+      return decoder.error(
+          node, "the text of a certificate or a key stands where a file is named",
+          "write the path of a file, or `${name}` with `name: { env: VAR }` in the environment");
+    }
+    out.text = node.text;
+    return;
+  } else {
+    decode_file_path(decoder, node, out.file);
+  }
+  if (out.file.empty()) return;
+  if (auto text = decoder.read_file(node, out.file, kTlsFileBytesMax)) out.text = std::move(*text);
+}
 
 void decode_tls(Decoder& decoder, const Node& node, std::optional<TlsSettings>& out) {
   TlsSettings& tls = out.emplace();
