@@ -7,6 +7,9 @@
 #include <set>
 #include <utility>
 
+#include "control/caller_policies.h"
+#include "tls/certificate.h"
+
 namespace control {
 namespace {
 
@@ -92,6 +95,16 @@ bool same_place(const routing::RouteSpec& a, const routing::RouteSpec& b) {
          std::ranges::equal(a.headers, b.headers, same_header);
 }
 
+// Whether the gate can make its own calls; reports why not.
+bool check_fetch(const config::FetchSettings& fetch, config::Diagnostics& diagnostics) {
+  if (fetch.ca.text.empty()) return true;  // not written, or not at hand
+  auto trust = tls::TrustStore::from_pem(fetch.ca.text);
+  if (trust) return true;
+  diagnostics.push_back(error_at(fetch.ca.source, fmt::format("{}: {}", fetch.ca.file, trust.error())));
+  diagnostics.back().key = "fetch.ca";
+  return false;
+}
+
 bool same_source(const base::Source& a, const base::Source& b) {
   return a.line == b.line && a.column == b.column &&
          (a.file == b.file || (a.file && b.file && *a.file == *b.file));
@@ -142,7 +155,9 @@ Compiled Compiler::compile(const config::LoadedGate& loaded, uint64_t generation
   if (loaded.gate != gate_.settings) {
     GateParts parts;
     if (!compile_gate(loaded, parts, out.diagnostics)) return out;
-    if (parts.provider_names != gate_.provider_names) names = ProviderNames::changed;
+    if (parts.provider_names != gate_.provider_names || parts.login_providers != gate_.login_providers) {
+      names = ProviderNames::changed;
+    }
     gate_ = std::move(parts);
   }
   out.listeners = gate_.listeners;
@@ -161,7 +176,10 @@ Compiled Compiler::compile(const config::LoadedGate& loaded, uint64_t generation
 bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
                             config::Diagnostics& diagnostics) const {
   parts.settings = loaded.gate;
-  for (const auth::ProviderSpec& spec : loaded.gate->providers) parts.provider_names.push_back(spec.name);
+  for (const auth::ProviderSpec& spec : loaded.gate->providers) {
+    parts.provider_names.push_back(spec.name);
+    if (spec.oidc) parts.login_providers.push_back(spec.name);
+  }
   auto rules = auth::compile_rules(
       {.rules = loaded.gate->access, .owner = auth::RuleOwner::gate, .provider_names = parts.provider_names});
   if (rules) {
@@ -170,11 +188,12 @@ bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
   } else {
     report(rules.error(), diagnostics);
   }
+  bool fetch_is_good = check_fetch(loaded.gate->fetch, diagnostics);
   if (loaded.incomplete) {
     // Checked without its secrets: providers may lack what they cannot do without.
     parts.providers = std::make_shared<const auth::Providers>();
     compile_gate_listeners(loaded, parts);
-    return rules.has_value();
+    return rules.has_value() && fetch_is_good;
   }
   auto providers = auth::compile_providers(loaded.gate->providers, gate_.providers.get());
   if (providers) {
@@ -183,7 +202,7 @@ bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
     report(providers.error(), diagnostics);
   }
   compile_gate_listeners(loaded, parts);
-  bool good = rules && providers;
+  bool good = rules && providers && fetch_is_good;
   if (!good) std::ranges::copy(parts.listener_diagnostics, std::back_inserter(diagnostics));
   return good;
 }
@@ -210,7 +229,10 @@ void Compiler::choose_definitions(const config::LoadedGate& loaded, ProviderName
     if (!settings->enabled) continue;
     Entry& entry = entry_of(settings->name);
     entry.next = entry.served;
-    bool known = entry.served != nullptr && entry.served->settings == settings;
+    bool known =
+        entry.served != nullptr && entry.served->settings == settings &&
+        (names == ProviderNames::same || entry.served->service->login_providers ==
+                                             login_providers_of(settings->access, gate_.login_providers));
     if (known) {
       // Only names can have made its rules wrong; the object stays, and with it whatever refers to it.
       if (names == ProviderNames::changed && compile_service_rules(*settings, out.diagnostics) == nullptr) {
@@ -283,6 +305,9 @@ Compiler::DefinitionPtr Compiler::compile_service(
     service->websocket.origins.push_back(std::move(*origin));
   }
   service->websocket.idle_patience = settings->websocket.idle_timeout;
+  service->login_providers = login_providers_of(settings->access, gate_.login_providers);
+  service->csrf = csrf_policy_of(settings->csrf);
+  service->token = token_policy_of(settings->token);
   definition->service = std::move(service);
   return definition;
 }
@@ -428,6 +453,7 @@ std::shared_ptr<gate::Snapshot> Compiler::make_snapshot(uint64_t generation, rou
   snapshot->gate_rules = gate_.rules;
   snapshot->gate_rule_places = gate_.rule_places;
   snapshot->providers = gate_.providers;
+  snapshot->session_limits = gate_.settings->sessions.limits;
   snapshot->identity_headers = gate_.settings->identity.headers;
   const config::TimeoutSettings& timeouts = gate_.settings->timeouts;
   snapshot->server_limits.head_timeout = timeouts.head;

@@ -32,8 +32,9 @@ struct NamesToResolve {
 };
 
 struct Compiled {
-  // Null: the gate's own rules or providers are refused, and with them the whole; the compiler is as before.
-  // The signer and the listeners' policies by number are the caller's to fill in.
+  // Null: the gate's own rules, providers or `fetch` are refused, and with them the whole; the compiler is as
+  // before.
+  // The signer, the sealer and the listeners' policies by number are the caller's to fill in.
   std::shared_ptr<gate::Snapshot> snapshot;
   // By their places in the settings. One that is refused is its last good version, or null.
   std::vector<CompiledListenerPtr> listeners;
@@ -79,13 +80,14 @@ class Compiler {
   struct GateParts {
     std::shared_ptr<const config::GateSettings> settings;
     std::vector<std::string> provider_names;
+    std::vector<std::string> login_providers;  // those that are oidc
     std::shared_ptr<const auth::Providers> providers;
     std::shared_ptr<const auth::RuleSet> rules;
     std::vector<std::string> rule_places;
     std::vector<CompiledListenerPtr> listeners;
     config::Diagnostics listener_diagnostics;  // told again with every generation that they hold for
   };
-  enum class ProviderNames : uint8_t { same, changed };
+  enum class ProviderNames : uint8_t { same, changed };  // also when one of the same name logs people in now
 
   bool compile_gate(const config::LoadedGate& loaded, GateParts& parts,
                     config::Diagnostics& diagnostics) const;

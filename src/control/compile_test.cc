@@ -345,6 +345,122 @@ TEST(Compile, ProvidersThatClashRefuseTheWholeAndChangeNothing) {
   EXPECT_EQ((*third.snapshot->providers)[0].version, (*first.snapshot->providers)[0].version);
 }
 
+constexpr std::string_view kLoginGate = R"(listen: [{ address: "127.0.0.1:8080" }]
+providers:
+  staff: { oidc: { issuer: "https://id.example", client_id: gate, client_secret: "${secret}" } }
+  partners: { jwt: { issuer: "https://id.example", audience: [orders], jwks: { file: jwks.json }, algorithms: [RS256] } }
+  guests: { oidc: { issuer: "https://guests.example", client_id: gate } }
+sessions: { lifetime: 8h, idle: 20m }
+)";
+
+class LoginBench : public Bench {
+ public:
+  LoginBench() {
+    files.write("gatehouse.yaml", kLoginGate);
+    files.write("environments/local.yaml", "secret: { env: SECRET }\n");
+    files.set_variable("SECRET", "hunter2");
+  }
+};
+
+TEST(Compile, WhereCallersLogIn) {
+  using Names = std::vector<std::string>;
+  struct {
+    std::string_view access;
+    Names expected;
+  } cases[] = {
+      {"[{ allow: anyone }]", {}},
+      {"[{ allow: authenticated }]", {"staff", "guests"}},
+      {"[{ allow: anyone, on: GET /public }, { allow: { groups: [a] } }]", {"staff", "guests"}},
+      {"[{ allow: { provider: guests } }, { allow: { provider: [partners, staff] } }]", {"staff", "guests"}},
+      {"[{ allow: { provider: partners } }]", {}},
+      {"[{ allow: { provider: guests, scopes: [a] } }]", {"guests"}},
+      {"[{ allow: { provider: partners } }, { deny: { provider: staff } }]", {}},
+      {"[{ allow: { provider: guests } }, { allow: { provider: staff }, observe: true }]", {"guests"}},
+      {"[{ allow: { authenticated: true, not: { provider: staff } } }]", {"guests"}},
+      {"[{ allow: { authenticated: true, not: { provider: staff, groups: [a] } } }]", {"staff", "guests"}},
+  };
+  for (const auto& c : cases) {
+    LoginBench bench;
+    bench.put("orders", service("{ path: /orders }", fmt::format("access: {}", c.access)));
+    EXPECT_EQ(find(bench.compile_clean(), "orders").login_providers, c.expected) << c.access;
+  }
+}
+
+TEST(Compile, AServiceLearnsOfANewPlaceToLogIn) {
+  LoginBench bench;
+  bench.put("orders", service("{ path: /orders }", "access: [{ allow: authenticated }]"));
+  EXPECT_EQ(find(bench.compile_clean(), "orders").login_providers.size(), 2u);
+  // The names stay: only what stands behind one is another thing now.
+  std::string text(kLoginGate);
+  std::string before = R"({ oidc: { issuer: "https://guests.example", client_id: gate } })";
+  text.replace(text.find(before), before.size(),
+               R"({ jwt: { issuer: "https://guests.example", audience: a, jwks: { file: jwks.json } } })");
+  bench.files.write("gatehouse.yaml", text);
+  EXPECT_EQ(find(bench.compile_clean(), "orders").login_providers, std::vector<std::string>{"staff"});
+}
+
+// The loader hands over new settings then; the compiler does not rely on it.
+TEST(Compile, TheSameSettingsUnderOtherProviders) {
+  LoginBench bench;
+  bench.put("orders", service("{ path: /orders }", "access: [{ allow: authenticated }]"));
+  bench.put("public", service("{ path: /public }"));
+  Compiled first = bench.compile_clean();
+  config::LoadedGate other = bench.loaded;
+  auto gate = std::make_shared<config::GateSettings>();
+  gate->listeners = bench.loaded.gate->listeners;
+  gate->providers.push_back(bench.loaded.gate->providers[1]);
+  other.gate = gate;
+  Compiled second = bench.compiler.compile(other, 2);
+  EXPECT_EQ(find(second, "orders").login_providers, std::vector<std::string>{});
+  EXPECT_EQ(&find(first, "public"), &find(second, "public"));
+}
+
+TEST(Compile, WhatAServiceDoesWithItsCallersCredentials) {
+  LoginBench bench;
+  std::string rules = "access: [{ allow: authenticated }]\n";
+  bench.put("orders", service("{ path: /orders }", rules));
+  Compiled first = bench.compile_clean();
+  EXPECT_EQ(first.snapshot->session_limits.lifetime, base::seconds(8 * 3600));
+  EXPECT_EQ(first.snapshot->session_limits.idle, base::seconds(20 * 60));
+  EXPECT_EQ(find(first, "orders").csrf.cross_site, gate::CrossSite::refused);
+  EXPECT_EQ(find(first, "orders").token.kind, gate::BackendToken::none);
+
+  bench.put("orders", service("{ path: /orders }", rules + R"(csrf: { origins: ["https://*.example.com"] }
+token: { exchange: { provider: staff, audience: orders, resource: "urn:orders", scopes: [a, b] } })"));
+  Compiled second = bench.compile_clean();
+  const gate::Service& orders = find(second, "orders");
+  ASSERT_EQ(orders.csrf.origins.size(), 1u);
+  EXPECT_TRUE(orders.csrf.origins[0].covers("https://app.example.com"));
+  EXPECT_EQ(orders.token.kind, gate::BackendToken::exchange);
+  EXPECT_EQ(orders.token.provider, "staff");
+  EXPECT_EQ(orders.token.audience, "orders");
+  EXPECT_EQ(orders.token.resource, "urn:orders");
+  EXPECT_EQ(orders.token.scopes, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(orders.generation, 2u);
+  EXPECT_EQ(orders.backends_generation, 1u);
+
+  bench.put("orders", service("{ path: /orders }", rules + R"(csrf: off
+token: { client_credentials: { provider: staff } })"));
+  Compiled third = bench.compile();
+  EXPECT_EQ(find(third, "orders").csrf.cross_site, gate::CrossSite::allowed);
+  EXPECT_EQ(find(third, "orders").token.kind, gate::BackendToken::client_credentials);
+  EXPECT_EQ(find(third, "orders").backends_generation, 1u);
+
+  bench.put("orders", service("{ path: /orders }", rules + "token: { caller: { audience: orders } }"));
+  EXPECT_EQ(find(bench.compile_clean(), "orders").token.kind, gate::BackendToken::caller);
+}
+
+TEST(Compile, ABrokenCaOfTheGatesOwnCallsIsReportedWhereItStands) {
+  LoginBench bench;
+  bench.files.write("ca.pem", "nothing");
+  bench.files.write("gatehouse.yaml", fmt::format("{}fetch: {{ ca: ca.pem }}\n", kLoginGate));
+  Compiled compiled = bench.compile();
+  EXPECT_EQ(compiled.snapshot, nullptr);
+  ASSERT_EQ(compiled.diagnostics.size(), 1u);
+  EXPECT_EQ(compiled.diagnostics[0].key, "fetch.ca");
+  EXPECT_EQ(compiled.diagnostics[0].source.text(), "gatehouse.yaml:7:14");
+}
+
 // Prints what one change among many costs; asserts only that it stays a change of one.
 TEST(Compile, OneChangeAmongThousands) {
   Bench bench;

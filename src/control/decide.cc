@@ -67,10 +67,17 @@ void append_json(std::string& out, const ClaimNode& node) {
   out += '}';
 }
 
-std::string joined(const std::vector<std::string>& words) {
+std::string joined(const std::vector<std::string>& words, std::string_view separator) {
   std::string out;
-  for (const std::string& word : words) out += (out.empty() ? "" : " ") + word;
+  for (const std::string& word : words) out.append(out.empty() ? "" : separator).append(word);
   return out;
+}
+
+// Null where claims have no names of the user's: certificates.
+const auth::ClaimNames* claim_names_of(const auth::ProviderSpec& provider) {
+  if (provider.jwt) return &provider.jwt->claims;
+  if (provider.oidc) return &provider.oidc->claims;
+  return provider.introspection ? &provider.introspection->claims : nullptr;
 }
 
 class Fetched final : public Fetcher::Done {
@@ -92,10 +99,14 @@ auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::Provid
   identity.scopes = spec.scopes;
   if (!provider.api_keys) {
     ClaimNode root;
-    if (provider.jwt) {
-      root.put(provider.jwt->claims.subject, {identity.subject});
-      if (!spec.scopes.empty()) root.put(provider.jwt->claims.scopes, {joined(spec.scopes)});
-      if (!spec.groups.empty()) root.put(provider.jwt->claims.groups, spec.groups);
+    if (const auth::ClaimNames* names = claim_names_of(provider)) {
+      root.put(names->subject, {identity.subject});
+      // A person's scopes are what the issuer granted at the log-in, not a claim.
+      if (!spec.scopes.empty() && !provider.oidc) root.put(names->scopes, {joined(spec.scopes, " ")});
+      bool is_text = !names->groups_separator.empty();
+      if (!spec.groups.empty() && is_text)
+        root.put(names->groups, {joined(spec.groups, names->groups_separator)});
+      if (!spec.groups.empty() && !is_text) root.put(names->groups, spec.groups);
     } else if (!spec.subject.empty()) {
       root.put(auth::claim_of_name(spec.subject), {spec.subject});
     }

@@ -181,6 +181,30 @@ TEST(Decide, APretendedHolderOfACertificateHasWhatTheNameSays) {
   }
 }
 
+TEST(Decide, ACallerIsMadeAsItsProviderWouldMakeIt) {
+  auth::ClaimNames names{.subject = "id.name", .scopes = "scp", .groups = "roles", .groups_separator = ","};
+  auth::ProviderSpec staff{.name = "staff", .oidc = auth::OidcSpec{.claims = names}};
+  auth::ProviderSpec legacy{.name = "legacy", .introspection = auth::IntrospectionSpec{.claims = names}};
+  config::CallerSpec spec;
+  spec.subject = "alice";
+  spec.scopes = {"a", "b"};
+  spec.groups = {"ops", "dev"};
+  spec.claims = {{.path = "tenant", .values = {"acme"}, .source = {}}};
+  for (const auth::ProviderSpec& provider : {staff, legacy}) {
+    spec.provider = provider.name;
+    auth::IdentityPtr caller = control::make_caller(spec, provider);
+    EXPECT_EQ(caller->provider, provider.name);
+    EXPECT_EQ(caller->subject, "alice");
+    EXPECT_EQ(caller->scopes, spec.scopes);
+    EXPECT_EQ(caller->groups, spec.groups);
+    auth::JsonValue claims = caller->claims.root();
+    EXPECT_EQ(claims.find("id.name").text(), "alice");
+    EXPECT_EQ(claims.find("roles").text(), "ops,dev");
+    EXPECT_EQ(claims.find("tenant").text(), "acme");
+    EXPECT_EQ(claims.find("scp").text(), provider.oidc ? "" : "a b");
+  }
+}
+
 TEST(Decide, TheGatesOwnAddressesAreItsOwn) {
   World world;
   Decision decision = world.decide({.target = "/.well-known/gatehouse/jwks.json"});

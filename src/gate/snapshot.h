@@ -13,6 +13,7 @@
 #include "access/assertion.h"
 #include "access/providers.h"
 #include "access/rules.h"
+#include "access/session.h"
 #include "backends/endpoint.h"
 #include "base/ip.h"
 #include "base/time.h"
@@ -51,6 +52,25 @@ struct WebSocketPolicy {
   base::Duration idle_patience = base::seconds(3600);  // of both directions together, of any upgrade
 };
 
+// Requests with a session that come from another site's pages.
+enum class CrossSite : uint8_t { refused, allowed };
+
+struct CsrfPolicy {
+  CrossSite cross_site = CrossSite::refused;
+  std::vector<websocket::OriginPattern> origins;  // whose pages may come with a session all the same
+};
+
+// What the backend gets in Authorization. none: nothing of the gate's.
+enum class BackendToken : uint8_t { none, caller, exchange, client_credentials };
+
+struct BackendTokenPolicy {
+  BackendToken kind = BackendToken::none;
+  std::string provider;  // of exchange and client_credentials: an oidc provider
+  std::string audience;  // caller: what the token has to be for; else asked for. Empty: not named
+  std::string resource;  // RFC 8707; empty: not named
+  std::vector<std::string> scopes;
+};
+
 struct Service {
   std::string name;
   uint32_t slot = 0;        // number that is this service's for the life of the process
@@ -76,6 +96,12 @@ struct Service {
   bool accepts_encoded_slash = false;
   bool accepts_parameters = false;
   WebSocketPolicy websocket;
+
+  // The oidc providers whose callers a rule may let in, in the order of their definition: whose sessions
+  // count here, and where a person is sent to log in. Empty: nobody logs in for this service.
+  std::vector<std::string> login_providers;
+  CsrfPolicy csrf;
+  BackendTokenPolicy token;
 };
 
 struct Timeouts {
@@ -117,6 +143,8 @@ struct Snapshot {
   std::vector<std::string> gate_rule_places;
   std::shared_ptr<const auth::Providers> providers;
   std::shared_ptr<const auth::AssertionSigner> signer;
+  std::shared_ptr<const auth::Sealer> sealer;  // of sessions and logins
+  auth::SessionLimits session_limits;
   std::vector<http::HeaderId> identity_headers;  // convenience copies for backends
   http::ServerLimits server_limits;
   Timeouts timeouts;
