@@ -16,8 +16,10 @@
 #include "access/api_key.h"
 #include "access/client_cert.h"
 #include "access/credential.h"
+#include "access/introspection.h"
 #include "access/jwks.h"
 #include "access/jwt.h"
+#include "access/oidc.h"
 #include "access/spec.h"
 #include "access/token_cache.h"
 #include "base/result.h"
@@ -31,7 +33,8 @@ struct CompileError {
 };
 
 // How a provider's key set is come by; what control/ has to do for it.
-enum class KeySource : uint8_t { none, inline_json, file, url };
+// discovery: the issuer's metadata says where.
+enum class KeySource : uint8_t { none, inline_json, file, url, discovery };
 
 struct Provider {
   std::string name;
@@ -39,8 +42,10 @@ struct Provider {
   std::vector<ApiKey> keys;  // of an api_keys provider, in the order of its file
   std::optional<JwtPolicy> jwt;
   std::optional<ClientCertPolicy> client_cert;
+  std::optional<OidcPolicy> oidc;
+  std::optional<IntrospectionPolicy> introspection;
   KeySource key_source = KeySource::none;
-  std::string key_location;  // the file or URL as written
+  std::string key_location;  // the file or URL as written; of discovery, the issuer
   KeySetPtr inline_keys;
   // Names the key set in a worker's KeySets. Stays the same while name and source of the set do, also across
   // changes of audience, algorithms and the like; never given to another set.
@@ -54,6 +59,7 @@ class Providers {
   const Provider* find(std::string_view name) const;
 
   const ApiKeyTable& api_keys() const { return api_keys_; }
+  // Of jwt and introspection providers.
   bool accepts_tokens() const { return accepts_tokens_; }
   // Whether anybody vouches for keys or tokens, which a request carries itself.
   bool reads_credentials() const { return reads_credentials_; }

@@ -51,6 +51,36 @@ void add_jwt(Fingerprint& print, const JwtSpec& spec) {
   add_claim_names(print, spec.claims);
 }
 
+void add_client(Fingerprint& print, const ClientSpec& client) {
+  print.add(client.id);
+  print.add(client.secret);
+  print.add(static_cast<int64_t>(client.auth));
+}
+
+void add_oidc(Fingerprint& print, const OidcSpec& spec) {
+  print.add(spec.issuer);
+  add_client(print, spec.client);
+  print.add(spec.scopes);
+  print.add(static_cast<int64_t>(spec.algorithms.size()));
+  for (Algorithm algorithm : spec.algorithms) print.add(crypto::algorithm_name(algorithm));
+  print.add(spec.clock_skew.ns);
+  print.add(static_cast<int64_t>(spec.userinfo));
+  print.add(spec.resource);
+  print.add(spec.label);
+  print.add(spec.prompt);
+  add_claim_names(print, spec.claims);
+}
+
+void add_introspection(Fingerprint& print, const IntrospectionSpec& spec) {
+  print.add(spec.url);
+  add_client(print, spec.client);
+  print.add(spec.issuer);
+  print.add(spec.audience);
+  print.add(spec.cache.ns);
+  add_claim_names(print, spec.claims);
+  print.add(static_cast<int64_t>(spec.sender_constrained));
+}
+
 void add_keys(Fingerprint& print, const ApiKeysSpec& spec) {
   print.add(static_cast<int64_t>(spec.keys.size()));
   for (const ApiKeySpec& key : spec.keys) {
@@ -70,13 +100,22 @@ void add_client_cert(Fingerprint& print, const ClientCertSpec& spec) {
   print.add(static_cast<int64_t>(spec.groups_from));
 }
 
+std::string_view mechanism_of(const ProviderSpec& spec) {
+  if (spec.jwt) return "jwt";
+  if (spec.api_keys) return "api_keys";
+  if (spec.oidc) return "oidc";
+  return spec.introspection ? "introspection" : "client_cert";
+}
+
 uint64_t version_of(const ProviderSpec& spec) {
   Fingerprint print;
   print.add(spec.name);
-  print.add(std::string_view(spec.jwt ? "jwt" : spec.api_keys ? "api_keys" : "client_cert"));
+  print.add(mechanism_of(spec));
   if (spec.jwt) add_jwt(print, *spec.jwt);
   if (spec.api_keys) add_keys(print, *spec.api_keys);
   if (spec.client_cert) add_client_cert(print, *spec.client_cert);
+  if (spec.oidc) add_oidc(print, *spec.oidc);
+  if (spec.introspection) add_introspection(print, *spec.introspection);
   return print.hash();
 }
 
@@ -119,10 +158,15 @@ class ProvidersCompiler {
       provider->version = version;
       if (spec.jwt) compile_jwt(spec, before, *provider);
       if (spec.api_keys) compile_keys(*spec.api_keys, *provider);
+      if (spec.oidc) compile_oidc(spec, before, *provider);
+      if (spec.introspection) compile_introspection(spec, *provider);
       if (spec.client_cert) compile_authorities(*spec.client_cert, *provider);
       out_->list_.push_back(std::move(provider));
     }
+    out_->accepts_tokens_ |= spec.jwt || spec.introspection;
+    out_->reads_credentials_ |= spec.jwt || spec.introspection || spec.api_keys;
     check_issuer(spec);
+    check_opaque(spec);
     note_digests(spec);
   }
 
@@ -137,8 +181,6 @@ class ProvidersCompiler {
         out_->certificates_version_ = certificates.hash();
       }
       for (const ApiKey& key : provider->keys) keys.push_back(&key);
-      out_->accepts_tokens_ |= provider->jwt.has_value();
-      out_->reads_credentials_ |= !provider->client_cert;
     }
     out_->api_keys_ = ApiKeyTable(std::move(keys));
     return out_;
@@ -199,9 +241,33 @@ class ProvidersCompiler {
       provider.key_source = jwks.url.empty() ? KeySource::file : KeySource::url;
       provider.key_location = jwks.url.empty() ? jwks.file : jwks.url;
     }
+    choose_key_slot(before, provider);
+  }
+
+  static void choose_key_slot(const Provider* before, Provider& provider) {
     bool same_set = before != nullptr && before->key_slot != 0 && before->key_source == provider.key_source &&
                     before->key_location == provider.key_location;
     provider.key_slot = same_set ? before->key_slot : next_key_slot();
+  }
+
+  void compile_oidc(const ProviderSpec& spec, const Provider* before, Provider& provider) {
+    if (spec.oidc->issuer.empty()) report(spec.source, "`issuer` is missing");
+    if (spec.oidc->client.id.empty()) report(spec.source, "`client_id` is missing");
+    OidcPolicy policy{.provider = spec.name, .spec = *spec.oidc, .algorithms = {}};
+    for (Algorithm algorithm : spec.oidc->algorithms) policy.algorithms.add(algorithm);
+    provider.oidc = std::move(policy);
+    provider.key_source = KeySource::discovery;
+    provider.key_location = spec.oidc->issuer;
+    choose_key_slot(before, provider);
+  }
+
+  void compile_introspection(const ProviderSpec& spec, Provider& provider) {
+    if (spec.introspection->url.empty()) report(spec.source, "`url` is missing");
+    if (spec.introspection->audience.empty()) {
+      report(spec.source,
+             "`audience` is missing: without it, tokens made for other services would be accepted");
+    }
+    provider.introspection = IntrospectionPolicy{.provider = spec.name, .spec = *spec.introspection};
   }
 
   void compile_keys(const ApiKeysSpec& spec, Provider& provider) {
@@ -263,6 +329,19 @@ class ProvidersCompiler {
     }
   }
 
+  // A token that nobody but its issuer can read goes to one introspection endpoint, not round all of them:
+  // whoever is shown a token of another issuer's could use it there.
+  void check_opaque(const ProviderSpec& spec) {
+    if (!spec.introspection) return;
+    if (opaque_ != nullptr) {
+      report(spec.source,
+             "the provider " + base::json_quoted(opaque_->name) + " at " + opaque_->source.text() +
+                 " already asks about tokens: of one that is no JWT nobody could say whose it is");
+      return;
+    }
+    opaque_ = &spec;
+  }
+
   void check_unique_digests() {
     std::sort(digests_.begin(), digests_.end(), [](const Digest& a, const Digest& b) {
       return a.digest != b.digest ? a.digest < b.digest : a.place < b.place;
@@ -277,6 +356,7 @@ class ProvidersCompiler {
   std::shared_ptr<Providers> out_ = std::make_shared<Providers>();
   std::vector<CompileError> errors_;
   std::vector<const ProviderSpec*> jwt_specs_;
+  const ProviderSpec* opaque_ = nullptr;  // the introspection provider
   std::vector<Digest> digests_;
 };
 
