@@ -70,7 +70,7 @@ bool judge(AccessTest& test) {
 class Runner {
  public:
   Runner(const OpenedGate& gate, base::WallTime now)
-      : gate_(gate), decider_(gate.compiled, gate.files, now) {}
+      : gate_(gate), decider_({gate.compiled, gate.files, gate.loaded.gate->fetch, now}) {}
 
   AccessTestRun run() {
     list_rules();

@@ -253,7 +253,10 @@ int explain_command(ExplainOptions options) {
   if (auto read = read_caller(options, *gate->loaded.gate, request); !read)
     return refuse_to_run(read.error());
 
-  control::Decider decider(gate->compiled, gate->files, io::system_clock().wall_now());
+  control::Decider decider({.compiled = gate->compiled,
+                            .files = gate->files,
+                            .fetch = gate->loaded.gate->fetch,
+                            .now = io::system_clock().wall_now()});
   control::Decision decision = decider.decide(request);
   print(options.output == Output::json ? as_json(request, decision) : as_text(request, decision));
   return decision.allowed() ? kGood : kNo;

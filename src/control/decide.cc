@@ -2,13 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <future>
 #include <map>
 #include <utility>
 
 #include "access/credential.h"
 #include "base/bytes.h"
-#include "control/fetch.h"
+#include "control/curl_fetcher.h"
 #include "gate/decision.h"
 #include "gate/exchange.h"
 #include "http/target.h"
@@ -80,15 +79,6 @@ const auth::ClaimNames* claim_names_of(const auth::ProviderSpec& provider) {
   return provider.introspection ? &provider.introspection->claims : nullptr;
 }
 
-class Fetched final : public Fetcher::Done {
- public:
-  explicit Fetched(std::promise<FetchResult>& result) : result_(result) {}
-  void fetched(FetchResult result) override { result_.set_value(std::move(result)); }
-
- private:
-  std::promise<FetchResult>& result_;
-};
-
 }  // namespace
 
 auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::ProviderSpec& provider) {
@@ -122,12 +112,11 @@ std::string_view Decision::place_of(const auth::Rule& rule) const {
   return service == nullptr ? std::string_view{} : gate::place_of(*snapshot, *service, rule);
 }
 
-Decider::Decider(const Compiled& compiled, const config::Files& files, base::WallTime now)
-    : compiled_(compiled), now_(now) {
-  const auth::Providers& providers = *compiled.snapshot->providers;
+Decider::Decider(const Parts& parts) : compiled_(parts.compiled), fetch_(parts.fetch), now_(parts.now) {
+  const auth::Providers& providers = *compiled_.snapshot->providers;
   for (uint32_t i = 0; i < providers.size(); ++i) {
     if (providers[i].key_source != auth::KeySource::file) continue;
-    auto text = files.read(providers[i].key_location, auth::kKeySetBytesMax);
+    auto text = parts.files.read(providers[i].key_location, auth::kKeySetBytesMax);
     if (!text) continue;  // loading has reported it
     if (auto keys = auth::parse_key_set(*text)) {
       key_sets_.put(providers[i].key_slot, *keys);
@@ -255,12 +244,8 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
 }
 
 void Decider::fetch_keys(const auth::Provider& provider) {
-  std::promise<FetchResult> promise;
-  std::future<FetchResult> future = promise.get_future();
-  Fetcher fetcher;
-  fetcher.fetch({.url = provider.key_location}, std::make_unique<Fetched>(promise));
-  FetchResult result = future.get();
-  if (!result.ok) {
+  FetchResult result = fetch_now(fetch_, {.url = provider.key_location, .bytes_max = auth::kKeySetBytesMax});
+  if (!result.ok()) {
     keys_problem_ = fmt::format("{}: {}", provider.key_location, result.problem);
     return;
   }

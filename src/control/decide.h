@@ -58,8 +58,13 @@ struct Decision {
 
 class Decider {
  public:
-  // compiled.snapshot is there; both outlive this. now: what credentials' times are held against.
-  Decider(const Compiled& compiled, const config::Files& files, base::WallTime now);
+  struct Parts {
+    const Compiled& compiled;  // with a snapshot; outlives the Decider
+    const config::Files& files;
+    const config::FetchSettings& fetch;  // outlives the Decider
+    base::WallTime now;                  // what credentials' times are held against
+  };
+  explicit Decider(const Parts& parts);
 
   Decision decide(const RequestToDecide& request);
 
@@ -72,6 +77,7 @@ class Decider {
   void describe_forwarding(const Heads& heads, Decision& out) const;
 
   const Compiled& compiled_;
+  const config::FetchSettings& fetch_;
   base::WallTime now_;
   auth::KeySets key_sets_;
   auth::TokenCache tokens_;

@@ -53,7 +53,7 @@ providers:
   }
   Decision decide(RequestToDecide request) {
     if (request.authority.empty()) request.authority = "API.example.com:8080";
-    return control::Decider(compiled, files, kNow).decide(request);
+    return control::Decider({compiled, files, loaded.gate->fetch, kNow}).decide(request);
   }
   auth::IdentityPtr partner(std::vector<std::string> scopes, std::vector<auth::ClaimSpec> claims = {}) {
     config::CallerSpec spec;

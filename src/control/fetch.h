@@ -1,49 +1,49 @@
-// The gate's own calls over HTTP(S): key sets, discovery, tokens, introspection. One thread of its own with
-// libcurl, so that no loop ever waits for a name, a handshake or a slow server. Fetches run beside each
-// other: one that hangs delays no other. TLS is verified, sizes and times are bounded, redirects are followed
-// only within an origin, and addresses nobody fetches from on purpose (link-local, cloud metadata) are
-// refused.
+// The gate's own calls over HTTP(S): discovery, key sets, tokens, introspection. This is the seam that
+// whoever asks an issuer something is built on and tested at; control/curl_fetcher.h is what runs behind it.
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
+#include "io/task.h"
 
 namespace control {
 
+enum class FetchMethod : uint8_t { get, post };
+
+struct FetchHeader {
+  std::string name;
+  std::string value;  // one with control characters fails the fetch, and nothing is sent
+};
+
 struct FetchRequest {
   std::string url;  // http:// or https://
-  size_t bytes_max = 256 * 1024;
-  base::Duration timeout = base::seconds(5);
+  FetchMethod method = FetchMethod::get;
+  std::vector<FetchHeader> headers;
+  std::string body;                           // of a POST
+  size_t bytes_max = 256 * 1024;              // of the answer's body
+  base::Duration timeout = base::seconds(5);  // from the call to the answer's last byte
 };
 
 struct FetchResult {
-  bool ok = false;
-  std::string problem;  // a sentence for the operator, when not ok
+  int status = 0;       // of the answer; 0: there is no whole answer
+  std::string problem;  // a sentence for the operator; empty only for a status of 200
   std::string body;
-  base::Duration max_age{-1};  // of Cache-Control; negative: not said
+  std::string content_type;
+  base::Duration max_age{-1};      // of Cache-Control; negative: not said
+  base::Duration retry_after{-1};  // likewise
+
+  bool ok() const { return status == 200; }
 };
 
 class Fetcher {
  public:
-  Fetcher();
-  ~Fetcher();  // gives up what is under way; its Done is not called
-  Fetcher(const Fetcher&) = delete;
-  Fetcher& operator=(const Fetcher&) = delete;
-
-  // Called on the fetcher's thread when a fetch is over; must only post.
-  struct Done {
-    virtual ~Done() = default;
-    virtual void fetched(FetchResult result) = 0;
-  };
-  // From one thread at a time.
-  void fetch(FetchRequest request, std::unique_ptr<Done> done);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
+  virtual ~Fetcher() = default;
+  // The control thread's. Destroying the Task is safe; what was asked is carried out all the same.
+  virtual io::Task<FetchResult> fetch(FetchRequest request) = 0;
 };
 
 }  // namespace control

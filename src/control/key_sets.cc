@@ -19,20 +19,6 @@ constexpr base::Duration kRetryMax = base::seconds(60);
 
 }  // namespace
 
-struct KeySetKeeper::Fetched final : Fetcher::Done {
-  Fetched(KeySetKeeper& keeper, uint32_t key_slot, std::string location)
-      : keeper(keeper), key_slot(key_slot), location(std::move(location)) {}
-  void fetched(FetchResult result) override {
-    keeper.parts_.mailbox.post(
-        [keeper = &keeper, key_slot = key_slot, location = location, result = std::move(result)]() mutable {
-          keeper->fetched(key_slot, location, std::move(result));
-        });
-  }
-  KeySetKeeper& keeper;
-  uint32_t key_slot;
-  std::string location;
-};
-
 void KeySetKeeper::apply(const auth::Providers& providers) {
   std::map<uint32_t, Set> kept;
   for (uint32_t i = 0; i < providers.size(); ++i) {
@@ -106,16 +92,20 @@ void KeySetKeeper::accept(uint32_t key_slot, Set& set, std::string_view json) {
 void KeySetKeeper::start_fetch(uint32_t key_slot, Set& set) {
   set.fetching = true;
   set.last_look = parts_.loop.now();
-  parts_.fetcher.fetch({.url = set.location, .bytes_max = auth::kKeySetBytesMax},
-                       std::make_unique<Fetched>(*this, key_slot, set.location));
+  fetches_.spawn(fetch(key_slot, set.location));
 }
 
-void KeySetKeeper::fetched(uint32_t key_slot, const std::string& location, FetchResult result) {
+io::Task<> KeySetKeeper::fetch(uint32_t key_slot, std::string location) {
+  FetchResult result = co_await parts_.fetcher.fetch({.url = location, .bytes_max = auth::kKeySetBytesMax});
+  take(key_slot, location, result);
+}
+
+void KeySetKeeper::take(uint32_t key_slot, const std::string& location, const FetchResult& result) {
   auto found = sets_.find(key_slot);
   if (found == sets_.end() || found->second.location != location) return;  // its provider is gone
   Set& set = found->second;
   set.fetching = false;
-  if (result.ok) {
+  if (result.ok()) {
     accept(key_slot, set, result.body);
   } else {
     set.problem = result.problem;

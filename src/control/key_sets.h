@@ -15,7 +15,6 @@
 #include "config/files.h"
 #include "control/fetch.h"
 #include "io/loop.h"
-#include "io/mailbox.h"
 #include "io/task.h"
 
 namespace control {
@@ -33,7 +32,6 @@ class KeySetKeeper {
 
   struct Parts {
     io::Loop& loop;
-    io::Mailbox& mailbox;  // the control thread's
     Fetcher& fetcher;
     const config::Files& files;
     Publisher& publisher;
@@ -69,16 +67,16 @@ class KeySetKeeper {
     base::Instant due;  // next fetch by itself
     base::Instant last_look;
   };
-  struct Fetched;
-
   void load_file(uint32_t key_slot, Set& set);
   void start_fetch(uint32_t key_slot, Set& set);
-  void fetched(uint32_t key_slot, const std::string& location, FetchResult result);
+  io::Task<> fetch(uint32_t key_slot, std::string location);
+  void take(uint32_t key_slot, const std::string& location, const FetchResult& result);
   void accept(uint32_t key_slot, Set& set, std::string_view json);
 
   Parts parts_;
   std::map<uint32_t, Set> sets_;  // by key slot
   io::Signal due_changed_;
+  io::Scope fetches_;
 };
 
 }  // namespace control

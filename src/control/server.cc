@@ -108,7 +108,8 @@ Server::Server(io::Loop& loop, ServerOptions options)
       identity_key_(options_.folder, random_),
       started_(loop.now()),
       resolver_(io::make_dns_resolver(loop)),
-      keys_({.loop = loop, .mailbox = mailbox_, .fetcher = fetcher_, .files = files_, .publisher = *this}),
+      fetcher_({.loop = loop, .mailbox = mailbox_, .machine_roots = {}}),
+      keys_({.loop = loop, .fetcher = fetcher_, .files = files_, .publisher = *this}),
       names_(loop, *resolver_, *this),
       watcher_(loop, options_.folder),
       admin_(loop, *this) {}
@@ -274,6 +275,7 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   }
   gate::Snapshot& snapshot = *compiled.snapshot;
   apply_log(*loaded.gate, diagnostics);
+  fetcher_.apply(loaded.gate->fetch);
   apply_signer(*loaded.gate, snapshot, diagnostics);
   apply_listeners(*loaded.gate, compiled, diagnostics);
   apply_admin(*loaded.gate, diagnostics);

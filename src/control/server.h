@@ -14,7 +14,7 @@
 #include "config/load.h"
 #include "control/admin.h"
 #include "control/compile.h"
-#include "control/fetch.h"
+#include "control/curl_fetcher.h"
 #include "control/identity_key.h"
 #include "control/key_sets.h"
 #include "control/log_writer.h"
@@ -143,7 +143,7 @@ class Server final : private gate::ControlPlane,
   LogForm log_form_ = LogForm::json;
   bool log_on_ = false;
   std::unique_ptr<io::Resolver> resolver_;
-  Fetcher fetcher_;
+  CurlFetcher fetcher_;
   KeySetKeeper keys_;
   NameKeeper names_;
   Watcher watcher_;
