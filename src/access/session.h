@@ -5,16 +5,15 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "access/identity.h"
+#include "access/sealer.h"
 #include "access/spec.h"
 #include "base/result.h"
 #include "base/time.h"
-#include "crypto/aead.h"
 #include "crypto/random.h"
 
 namespace auth {
@@ -28,6 +27,7 @@ inline constexpr std::string_view kLoginCookiePrefix = "__Host-gatehouse.login."
 // Browsers keep at least 4,096 bytes of a cookie with its name and attributes (RFC 6265 §6.1). A session that
 // is larger leaves its claims in the store.
 inline constexpr size_t kSealedSessionBytesMax = 3800;
+inline constexpr size_t kSessionClaimsBytesMax = 64 * 1024;
 
 // Renewed by the gate before tokens_until while there is a refresh token for it in the store.
 enum class Renewal : uint8_t { none, possible };
@@ -36,58 +36,50 @@ struct Session {
   std::string id;  // 22 characters of base64url, 128 random bits; another at every login
   std::string provider;
   std::string host;      // lower case, without the port; the cookie counts nowhere else
-  uint32_t version = 0;  // renewals so far
+  uint64_t version = 0;  // renewals so far
   base::WallTime signed_in;
   base::WallTime seen;          // when it was last sealed: idle time counts from here
+  base::WallTime tokens_from;   // the login, or the last renewal
   base::WallTime tokens_until;  // when the access token ends
   base::WallTime ends;          // whatever happens
   Renewal renewal = Renewal::none;
+  // The cookie ends here, and what has no bound of ours stands in the store.
+  bool claims_in_store = false;
   std::string provider_session;     // the issuer's `sid`; empty: unknown
   std::string claims;               // JSON object: the ID token's, and userinfo's
-  bool claims_in_store = false;     // claims did not fit the cookie
   std::vector<std::string> scopes;  // granted
   std::string asked;                // the step-up that this login was to satisfy; empty: none
+
+  bool operator==(const Session&) const = default;
 };
 using SessionPtr = std::shared_ptr<const Session>;
 
 std::string make_session_id(crypto::RandomSource& random);
 
-// Seals what goes to a browser and must come back unread and unchanged: sessions and login states. Immutable;
-// the first key seals, all of them open, so that keys are replaced without logging anybody out. Any thread.
-class Sealer {
- public:
-  explicit Sealer(std::vector<crypto::AeadKey> keys);  // at least one
+// Whether the cookie would be no larger than kSealedSessionBytesMax; claims_in_store has to be set otherwise,
+// and the session be put there.
+bool fits_cookie(const Session& session);
 
-  // base64url. purpose and context are authenticated, each behind its length, and have to be the same again.
-  struct Binding {
-    std::string_view purpose;  // "session", "login"
-    std::string_view provider;
-    std::string_view host;
-  };
-  std::string seal(std::string_view plain, const Binding& binding, crypto::RandomSource& random) const;
-  std::optional<std::string> open(std::string_view sealed, const Binding& binding) const;
-
-  uint64_t serial() const { return serial_; }  // unique in the process
-
- private:
-  std::vector<crypto::AeadKey> keys_;
-  uint64_t serial_;
-};
-
-// The value of the session's cookie; claims are left out when it would be larger than kSealedSessionBytesMax,
-// and claims_in_store is set.
+// The value of the session's cookie.
 std::string seal_session(const Session& session, const Sealer& sealer, crypto::RandomSource& random);
 
+// Whose cookie it is by its name and the request's host.
+struct SessionPlace {
+  std::string_view provider;
+  std::string_view host;
+};
 // session_invalid: tampered with, for another host or provider, or sealed with keys that are gone.
-base::Result<Session> open_session(std::string_view cookie, const Sealer::Binding& binding,
-                                   const Sealer& sealer);
+base::Result<Session> open_session(std::string_view cookie, const SessionPlace& place, const Sealer& sealer);
 
-// What the store keeps for a session whose claims are there, and back.
+// What the store keeps of a session whose claims are there, and back.
 std::string encode_session(const Session& session);
 base::Result<Session> decode_session(std::string_view text);
+// A cookie's session with the claims that the store keeps for it. session_invalid: they are of another.
+base::Result<Session> complete_session(const Session& from_cookie, const Session& stored);
 
-// Who the session says is calling: claims read by the provider's names. Identity::expires is the session's
-// end. session_invalid when the claims cannot be read.
+// Who the session says is calling: claims read by the provider's names, scopes as granted. The identity's
+// credential is the session's id, and it expires when the session ends. session_invalid when the claims
+// cannot be read or stand in the store.
 base::Result<IdentityPtr> identity_of(const Session& session, const ClaimNames& names);
 
 struct SessionLimits {

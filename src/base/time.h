@@ -41,4 +41,7 @@ struct WallTime {
   constexpr int64_t unix_seconds() const { return ns / 1'000'000'000; }
 };
 
+constexpr WallTime operator+(WallTime a, Duration d) { return {a.ns + d.ns}; }
+constexpr Duration operator-(WallTime a, WallTime b) { return {a.ns - b.ns}; }
+
 }  // namespace base
