@@ -91,23 +91,32 @@ std::string base64_encode(std::string_view bytes) {
 }
 
 std::optional<std::string> base64url_decode(std::string_view text) {
-  if (text.size() % 4 == 1) return std::nullopt;
-  std::string out;
-  out.reserve(text.size() * 3 / 4);
-  uint32_t bits = 0;
-  int held = 0;
-  for (char c : text) {
-    int value = kUrlValues[static_cast<uint8_t>(c)];
-    if (value < 0) return std::nullopt;
-    bits = bits << 6 | static_cast<uint32_t>(value);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      out += static_cast<char>(bits >> held & 0xFF);
-    }
+  const size_t rest = text.size() % 4;
+  if (rest == 1) return std::nullopt;
+  const auto value_at = [&](size_t i) { return int32_t{kUrlValues[static_cast<uint8_t>(text[i])]}; };
+  std::string out(text.size() / 4 * 3 + (rest == 0 ? 0 : rest - 1), '\0');
+  char* at = out.data();
+  int32_t foreign = 0;  // negative once a character was
+  for (size_t i = 0; i < text.size() - rest; i += 4, at += 3) {
+    const int32_t a = value_at(i), b = value_at(i + 1), c = value_at(i + 2), d = value_at(i + 3);
+    foreign |= a | b | c | d;
+    at[0] = static_cast<char>(a << 2 | b >> 4);
+    at[1] = static_cast<char>(b << 4 | c >> 2);
+    at[2] = static_cast<char>(c << 6 | d);
   }
+  int32_t bits = 0;
+  for (size_t i = text.size() - rest; i < text.size(); ++i) {
+    const int32_t value = value_at(i);
+    foreign |= value;
+    bits = bits << 6 | (value & 63);
+  }
+  // Two characters are a byte and four bits, three are two bytes and two bits.
+  const auto left_over = static_cast<int>(rest * 6 % 8);
   // RFC 4648 §3.5: bits left over must be zero, else two texts would stand for one value.
-  if ((bits & ((1u << held) - 1)) != 0) return std::nullopt;
+  if (foreign < 0 || (bits & ((1 << left_over) - 1)) != 0) return std::nullopt;
+  bits >>= left_over;
+  if (rest == 3) *at++ = static_cast<char>(bits >> 8);
+  if (rest >= 2) *at = static_cast<char>(bits);
   return out;
 }
 

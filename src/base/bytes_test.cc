@@ -68,6 +68,18 @@ TEST(Bytes, RefusesOtherWritingsOfTheSameBytes) {
   EXPECT_FALSE(base64url_decode("Zm9")) << "stray bits: 'Zm8' is the one writing of \"fo\"";
 }
 
+TEST(Bytes, RefusesForeignCharactersWhereverTheyStand) {
+  const std::string text = "Zm9vYmFyZm8";
+  for (size_t at = 0; at < text.size(); ++at) {
+    for (int c = 0; c < 256; ++c) {
+      std::string changed = text;
+      changed[at] = static_cast<char>(c);
+      const bool known = is_alpha(changed[at]) || is_digit(changed[at]) || c == '-' || c == '_';
+      if (!known) EXPECT_FALSE(base64url_decode(changed)) << at << " " << c;
+    }
+  }
+}
+
 RC_GTEST_PROP(BytesProperty, ReadsBackWhatItWrote, (const std::string& bytes)) {
   RC_ASSERT(base64url_decode(base64url_encode(bytes)) == bytes);
   RC_ASSERT(hex_decode(hex_encode(bytes)) == bytes);
