@@ -11,6 +11,7 @@
 
 #include "access/challenge.h"
 #include "access/credential.h"
+#include "access/login_state.h"
 #include "access/rules.h"
 #include "backends/pool.h"
 #include "base/result.h"
@@ -31,7 +32,7 @@ class Stream;
 namespace gate {
 
 // What the gate answers for itself, on every host.
-inline constexpr std::string_view kOwnPrefix = "/.well-known/gatehouse/";
+using auth::kOwnPrefix;
 inline constexpr std::string_view kReasonsPath = "/.well-known/gatehouse/reasons/";
 
 // Tries at backends for one request.
