@@ -5,6 +5,8 @@
 #include <new>
 
 #include "access/assertion.h"
+#include "access/cross_site.h"
+#include "access/revocations.h"
 #include "access/rules.h"
 #include "access/test_tokens.h"
 #include "gtest/gtest.h"
@@ -108,6 +110,34 @@ TEST(Allocations, DecidingAndFindingAnAssertion) {
   crypto::SystemRandom random;
   EXPECT_EQ(allocations_of(
                 [&] { EXPECT_TRUE(assertions.find_or_make({signer, *caller, 1, "orders", kNow, random})); }),
+            0u);
+}
+
+TEST(Allocations, LookingAtASession) {
+  Session session;
+  session.id = "0123456789abcdefghijkl";
+  session.provider = "a provider with a name longer than any small string";
+  session.provider_session = "a session of the issuer's with a name longer than any small string";
+  session.signed_in = session.seen = kNow;
+  session.tokens_until = session.ends = kNow + base::seconds(3600);
+  Revocations revocations;
+  for (RevokedBy by : {RevokedBy::session, RevokedBy::provider_session, RevokedBy::subject}) {
+    for (int i = 0; i < 100; ++i) {
+      revocations.add({by, session.provider, session.provider_session + std::to_string(i), kNow, kNow});
+    }
+  }
+  http::Headers headers;
+  headers.add({.name = "origin", .value = "https://shop.example", .id = http::HeaderId::origin});
+  const CrossSiteCheck check{.method = http::Method::post,
+                             .asked = Asked::request,
+                             .headers = headers,
+                             .own = {.scheme = "https", .host = "shop.example"},
+                             .allowed = {}};
+  EXPECT_EQ(allocations_of([&] {
+              EXPECT_TRUE(check_session(session, {}, kNow));
+              EXPECT_FALSE(revocations.covers(session, session.provider_session));
+              EXPECT_TRUE(check_cross_site(check));
+            }),
             0u);
 }
 

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "access/session.h"
 
@@ -19,27 +20,50 @@ struct Revocation {
   RevokedBy by = RevokedBy::session;
   std::string provider;
   std::string name;       // the id, `sid` or subject
-  base::WallTime before;  // sessions signed in before this are over
+  base::WallTime before;  // sessions signed in until then are over; of a session by its id: whenever it was
   base::WallTime until;   // when the last of them would have ended anyway: forgotten then
+
+  bool operator==(const Revocation&) const = default;
 };
 
 std::string encode_revocation(const Revocation& revocation);
 std::optional<Revocation> decode_revocation(std::string_view text);
 
+// Names are compared whole and kept in order rather than hashed: a miss would let somebody in, a wrong hit
+// would log somebody out, and nobody can choose names that slow it down. Not bounded by a number, since
+// dropping one would let somebody in: each stands for a login, or for a logout token that an issuer signed,
+// and goes when those sessions would have ended.
 class Revocations {
  public:
   void add(const Revocation& revocation);
+  // subject: of the session's identity. Where its claims are in the store, the session has to be whole.
   bool covers(const Session& session, std::string_view subject) const;
   void forget_passed(base::WallTime now);
   size_t size() const { return map_.size(); }
   uint64_t version() const { return version_; }  // another after every add()
 
  private:
+  struct View {
+    RevokedBy by;
+    std::string_view provider;
+    std::string_view name;
+    auto operator<=>(const View&) const = default;
+  };
+  struct Key {
+    RevokedBy by;
+    std::string provider;
+    std::string name;
+    operator View() const { return {by, provider, name}; }
+  };
+  struct Before {
+    using is_transparent = void;
+    bool operator()(const View& a, const View& b) const { return a < b; }
+  };
   struct Times {
     base::WallTime before;
     base::WallTime until;
   };
-  std::unordered_map<uint64_t, Times> map_;  // by a keyed hash of kind, provider and name
+  std::map<Key, Times, Before> map_;
   uint64_t version_ = 0;
 };
 
