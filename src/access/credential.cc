@@ -28,21 +28,36 @@ bool is_b64token(std::string_view text) {
   return all != 0 && !text.empty();
 }
 
-// RFC 9110 §5.6.2 tchar ends where the scheme does; only what may follow "Bearer" matters here.
-bool is_bearer_scheme(std::string_view value) {
-  constexpr std::string_view kScheme = "bearer";
-  if (!base::equals_ignoring_case(value.substr(0, kScheme.size()), kScheme)) return false;
-  if (value.size() == kScheme.size()) return true;
-  char after = value[kScheme.size()];
+// RFC 9110 §5.6.2 tchar ends where the scheme does; only what may follow the name matters here.
+bool has_scheme(std::string_view value, std::string_view scheme) {
+  if (!base::equals_ignoring_case(value.substr(0, scheme.size()), scheme)) return false;
+  if (value.size() == scheme.size()) return true;
+  char after = value[scheme.size()];
   return !base::is_alpha(after) && !base::is_digit(after) &&
          std::string_view("!#$%&'*+-.^_`|~").find(after) == std::string_view::npos;
+}
+
+// What Authorization carries; kind none: of a scheme that is the backend's business.
+base::Result<Credential> read_authorization(std::string_view value) {
+  constexpr std::string_view kBearer = "bearer";
+  constexpr std::string_view kDpop = "dpop";
+  bool dpop = has_scheme(value, kDpop);
+  if (!dpop && !has_scheme(value, kBearer)) return Credential{};
+  std::string_view token = value.substr(dpop ? kDpop.size() : kBearer.size());
+  while (!token.empty() && token.front() == ' ') token.remove_prefix(1);
+  if (!is_b64token(token)) {
+    return base::client_error(base::Reason::credential_malformed, "the token is malformed");
+  }
+  if (dpop) return Credential{CredentialKind::dpop, token};
+  return Credential{token.starts_with(kApiKeyPrefix) ? CredentialKind::api_key : CredentialKind::bearer,
+                    token};
 }
 
 }  // namespace
 
 base::Result<Credential> find_credential(const http::Headers& headers) {
   Credential key;
-  Credential bearer;
+  Credential token;
   if (!headers.has(http::HeaderId::authorization) && !headers.has(http::HeaderId::x_api_key)) return key;
   bool authorization_seen = false;
   for (const http::Header& header : headers) {
@@ -60,18 +75,14 @@ base::Result<Credential> find_credential(const http::Headers& headers) {
                                   "Authorization was sent more than once");
       }
       authorization_seen = true;
-      if (!is_bearer_scheme(header.value)) continue;
-      std::string_view token = header.value.substr(6);
-      while (!token.empty() && token.front() == ' ') token.remove_prefix(1);
-      if (!is_b64token(token)) {
-        return base::client_error(base::Reason::credential_malformed, "the bearer token is malformed");
-      }
-      bearer = {token.starts_with(kApiKeyPrefix) ? CredentialKind::api_key : CredentialKind::bearer, token};
+      auto read = read_authorization(header.value);
+      if (!read) return read;
+      token = *read;
     }
   }
-  if (key.kind == CredentialKind::none) return bearer;
-  if (bearer.kind == CredentialKind::none) return key;
-  if (bearer.kind == CredentialKind::api_key) {
+  if (key.kind == CredentialKind::none) return token;
+  if (token.kind == CredentialKind::none) return key;
+  if (token.kind == CredentialKind::api_key) {
     return base::client_error(base::Reason::credential_malformed, "two API keys were sent");
   }
   return base::client_error(base::Reason::credential_conflict, "an API key and a token were sent together");

@@ -11,7 +11,8 @@
 
 namespace auth {
 
-enum class CredentialKind : uint8_t { none, api_key, bearer };
+// dpop: a token that comes with a proof (RFC 9449 §7.1).
+enum class CredentialKind : uint8_t { none, api_key, bearer, dpop };
 
 struct Credential {
   CredentialKind kind = CredentialKind::none;

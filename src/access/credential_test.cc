@@ -39,6 +39,10 @@ TEST(FindCredential, FindsTheOne) {
       {{{kAuth, "Bearer abc=="}}, CredentialKind::bearer, "abc=="},
       {{{kAuth, "Bearer gh_abc"}}, CredentialKind::api_key, "gh_abc"},
       {{{kAuth, "Bearer GH_abc"}}, CredentialKind::bearer, "GH_abc"},
+      {{{kAuth, "DPoP a.b.c"}}, CredentialKind::dpop, "a.b.c"},
+      {{{kAuth, "dpop  a.b.c"}}, CredentialKind::dpop, "a.b.c"},
+      {{{kAuth, "DPoP gh_abc"}}, CredentialKind::dpop, "gh_abc"},
+      {{{kAuth, "DPoPx abc"}}, CredentialKind::none, ""},
       {{{kAuth, "Basic dXNlcjpwYXNz"}}, CredentialKind::none, ""},
       {{{kAuth, "Bearerish abc"}}, CredentialKind::none, ""},
       {{{kAuth, "Bearer-x abc"}}, CredentialKind::none, ""},
@@ -66,6 +70,8 @@ TEST(FindCredential, RefusesWhatIsAmbiguous) {
       {"a list of keys", {{kKey, "a, b"}}, Reason::credential_malformed},
       {"a key with a space", {{kKey, "a b"}}, Reason::credential_malformed},
       {"two tokens", {{kAuth, "Bearer a"}, {kAuth, "Bearer b"}}, Reason::credential_malformed},
+      {"a token in two ways", {{kAuth, "Bearer a"}, {kAuth, "DPoP a"}}, Reason::credential_malformed},
+      {"no token behind DPoP", {{kAuth, "DPoP"}}, Reason::credential_malformed},
       {"two schemes", {{kAuth, "Basic a"}, {kAuth, "Bearer b"}}, Reason::credential_malformed},
       {"two schemes, other order", {{kAuth, "Bearer b"}, {kAuth, "Basic a"}}, Reason::credential_malformed},
       {"two foreign ones", {{kAuth, "Basic a"}, {kAuth, "Basic a"}}, Reason::credential_malformed},
@@ -80,6 +86,7 @@ TEST(FindCredential, RefusesWhatIsAmbiguous) {
       {"not ASCII", {{kAuth, "Bearer a\xC3\xA9"}}, Reason::credential_malformed},
       {"two API keys", {{kKey, "gh_a"}, {kAuth, "Bearer gh_a"}}, Reason::credential_malformed},
       {"a key and a token", {{kKey, "gh_a"}, {kAuth, "Bearer a.b.c"}}, Reason::credential_conflict},
+      {"a key and a bound token", {{kKey, "gh_a"}, {kAuth, "DPoP a.b.c"}}, Reason::credential_conflict},
       {"a token and a key", {{kAuth, "Bearer a.b.c"}, {kKey, "gh_a"}}, Reason::credential_conflict},
   };
   for (const Case& c : cases) {

@@ -29,9 +29,9 @@ base::Result<> check_cross_site(const CrossSiteCheck& check) {
   // Refused when it was sent twice, too.
   if (websocket::match_origin(check.headers, check.allowed) == websocket::OriginMatch::covered) return {};
   // Where both are sent, Sec-Fetch-Site knows of every redirect on the way, and Origin does not.
-  const auto origin = websocket::parse_origin(header->value);
+  const auto origin = http::parse_origin(header->value);
   const bool once = check.headers.count(HeaderId::origin) == 1;
-  if (site == nullptr && once && origin && websocket::is_same(*origin, check.own)) return {};
+  if (site == nullptr && once && origin && http::is_same(*origin, check.own)) return {};
   return refuse("a page of another origin asks");
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "http/head.h"
+#include "http/origin.h"
 #include "websocket/origin.h"
 
 namespace auth {
@@ -19,7 +20,7 @@ struct CrossSiteCheck {
   http::Method method = http::Method::other;
   Asked asked = Asked::request;
   const http::Headers& headers;
-  websocket::Origin own;  // of the address that was asked
+  http::Origin own;  // of the address that was asked
   std::span<const websocket::OriginPattern> allowed;
 };
 

@@ -23,7 +23,7 @@ struct Case {
 };
 
 Reason decide(const Case& c, Method method, Asked asked,
-              websocket::Origin own = {.scheme = "https", .host = "shop.example"}) {
+              http::Origin own = {.scheme = "https", .host = "shop.example"}) {
   http::Headers headers;
   headers.add({.name = "Referer", .value = "https://shop.example/"});
   for (std::string_view site : c.sites)
@@ -105,7 +105,7 @@ TEST(CrossSite, OfUnsafeMethodsAndWebSockets) {
 
 TEST(CrossSite, OwnOriginIsSchemeHostAndPort) {
   struct Own {
-    websocket::Origin own;
+    http::Origin own;
     std::string_view origin;
     bool same;
   } const cases[] = {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "access/json.h"
 #include "base/bytes.h"
@@ -47,12 +48,20 @@ std::expected<std::optional<crypto::PublicKey>, Error> parse_public_key(JsonValu
   return std::nullopt;
 }
 
-// nullopt: passed over.
-std::expected<std::optional<VerificationKey>, Error> parse_key(JsonValue jwk) {
+// RFC 7518 §6.2.2, §6.3.2, §6.4.1.
+bool has_private_member(JsonValue jwk) {
+  for (std::string_view name : {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}) {
+    if (jwk.member(name)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::expected<std::optional<VerificationKey>, const char*> parse_jwk(JsonValue jwk) {
   if (!jwk.is(JsonKind::object)) return std::unexpected("it is not an object");
-  // A set that carries private members was published by mistake; nothing signed with such a key can be
-  // believed.
-  if (jwk.member("d") || jwk.member("k")) return std::nullopt;
+  // What carries private members was published by mistake; nothing signed with such a key can be believed.
+  if (has_private_member(jwk)) return std::nullopt;
   if (!use_allows_verifying(jwk)) return std::nullopt;
   std::optional<crypto::Algorithm> algorithm;
   if (JsonValue named = jwk.member("alg")) {
@@ -69,6 +78,25 @@ std::expected<std::optional<VerificationKey>, Error> parse_key(JsonValue jwk) {
   if (algorithm && !(*key)->fits(*algorithm)) return std::unexpected("its alg does not fit its type");
   return VerificationKey{.kid = std::string(kid.text()), .algorithm = algorithm, .key = std::move(**key)};
 }
+
+crypto::Sha256 jwk_thumbprint(JsonValue jwk) {
+  // In lexicographic order. The values are base64url and names of curves: nothing in them is escaped.
+  static constexpr std::string_view kRsa[] = {"e", "kty", "n"};
+  static constexpr std::string_view kEc[] = {"crv", "kty", "x", "y"};
+  static constexpr std::string_view kOkp[] = {"crv", "kty", "x"};
+  std::string_view type = jwk.member("kty").text();
+  std::span<const std::string_view> names = kOkp;
+  if (type == "RSA") names = kRsa;
+  if (type == "EC") names = kEc;
+  std::string text;
+  for (std::string_view name : names) {
+    text.append(text.empty() ? "{\"" : ",\"").append(name).append("\":\"");
+    text.append(jwk.member(name).text()).append("\"");
+  }
+  return crypto::sha256(text + "}");
+}
+
+namespace {
 
 std::string describe(size_t index, JsonValue jwk, std::string_view what) {
   std::string out = "key " + std::to_string(index + 1);
@@ -97,7 +125,7 @@ std::expected<KeySetPtr, std::string> parse_key_set(std::string_view json) {
   size_t index = 0;
   for (JsonValue jwk = keys.first(); jwk; jwk = jwk.next(), ++index) {
     if (index == kKeySetKeysMax) return std::unexpected(std::string("it has more than 100 keys"));
-    auto key = parse_key(jwk);
+    auto key = parse_jwk(jwk);
     if (!key) {
       // RFC 7517 §5: keys that cannot be used are passed over, so that one old key does not lock everyone
       // out.

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "crypto/digest.h"
 #include "crypto/public_key.h"
 
 namespace auth {
@@ -30,6 +31,15 @@ struct VerificationKey {
     return key.fits(wanted) && (!algorithm || *algorithm == wanted);
   }
 };
+
+class JsonValue;
+
+// One JWK. nullopt: passed over, because it is symmetric, private, of an unknown kind or not for verifying.
+// The error, a literal sentence: of a kind the gate uses, but broken.
+std::expected<std::optional<VerificationKey>, const char*> parse_jwk(JsonValue jwk);
+
+// RFC 7638 §3, of a JWK that parse_jwk() made a key of. Its members count as they are written.
+crypto::Sha256 jwk_thumbprint(JsonValue jwk);
 
 class KeySet {
  public:

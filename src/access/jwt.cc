@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "access/proof.h"
 #include "base/bytes.h"
 
 namespace auth {
@@ -108,6 +109,9 @@ base::Result<Identity> read_identity(JsonValue claims, std::string_view provider
   identity.preferred_username = read_text(claims.member("preferred_username"));
   identity.session_id = read_text(claims.member("sid"));
   identity.credential_id = read_text(claims.member("jti"));
+  auto confirmation = read_confirmation(claims);
+  if (!confirmation) return std::unexpected(confirmation.error());
+  identity.confirmation = *confirmation;
   return identity;
 }
 
@@ -154,6 +158,8 @@ base::Result<VerifiedJwt> verify_jwt(UnverifiedJwt& token, const VerificationKey
   if (!times) return std::unexpected(times.error());
   auto identity = read_identity(claims, policy.provider, policy.claims);
   if (!identity) return std::unexpected(identity.error());
+  auto binding = check_binding(identity->confirmation, policy.sender_constrained);
+  if (!binding) return std::unexpected(binding.error());
   identity->expires = times->expires;
   identity->claims = std::move(token.claims);
   return VerifiedJwt{.identity = make_identity(std::move(*identity)),

@@ -34,9 +34,11 @@ struct JwtPolicy {
   AlgorithmSet algorithms;
   base::Duration clock_skew = base::seconds(30);
   ClaimNames claims;
+  SenderConstrained sender_constrained = SenderConstrained::when_bound;
 };
 
-// Who a token, an ID token or an introspection answer is about. expires, claims and serial are left alone.
+// Who a token, an ID token or an introspection answer is about, and what it is bound to. expires, claims and
+// serial are left alone.
 base::Result<Identity> read_identity(JsonValue claims, std::string_view provider, const ClaimNames& names);
 
 // A token taken apart but not believed: nothing in it may be acted upon before verify_jwt().

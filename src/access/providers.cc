@@ -151,6 +151,7 @@ Authentication authenticate(const AuthenticateInput& input) {
     case CredentialKind::api_key:
       return authenticate_key(input);
     case CredentialKind::bearer:
+    case CredentialKind::dpop:
       return authenticate_token(input);
   }
   return refused("the credential is of an unknown kind");

@@ -49,6 +49,7 @@ void add_jwt(Fingerprint& print, const JwtSpec& spec) {
   for (Algorithm algorithm : spec.algorithms) print.add(crypto::algorithm_name(algorithm));
   print.add(spec.clock_skew.ns);
   add_claim_names(print, spec.claims);
+  print.add(static_cast<int64_t>(spec.sender_constrained));
 }
 
 void add_client(Fingerprint& print, const ClientSpec& client) {
@@ -216,7 +217,8 @@ class ProvidersCompiler {
                      .audience = jwt.audience,
                      .algorithms = {},
                      .clock_skew = jwt.clock_skew,
-                     .claims = jwt.claims};
+                     .claims = jwt.claims,
+                     .sender_constrained = jwt.sender_constrained};
     for (Algorithm algorithm : jwt.algorithms) policy.algorithms.add(algorithm);
     provider.jwt = std::move(policy);
     compile_key_source(spec, before, provider);

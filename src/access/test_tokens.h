@@ -54,6 +54,30 @@ inline std::string sign_token(Algorithm algorithm, std::string_view extra = "") 
   return sign_raw(key, header_for(key), payload_with(extra));
 }
 
+// A DPoP proof that is good at kNow; extra members begin with a comma.
+struct ProofOf {
+  std::string_view token;
+  std::string_view id = "1";
+  std::string_view method = "GET";
+  std::string_view url = "https://api.example/orders";
+  std::string_view extra = "";
+};
+inline std::string proof_claims(const ProofOf& of) {
+  return R"({"htm":")" + std::string(of.method) + R"(","htu":")" + std::string(of.url) +
+         R"(","iat":1800000000,"jti":")" + std::string(of.id) + R"(","ath":")" +
+         base::base64url_encode(crypto::as_text(crypto::sha256(of.token))) + "\"" + std::string(of.extra) +
+         "}";
+}
+
+inline std::string proof_header(const crypto::SigningKey& key, std::string_view jwk) {
+  return R"({"typ":"dpop+jwt","alg":")" + std::string(crypto::algorithm_name(key.algorithm())) +
+         R"(","jwk":)" + std::string(jwk) + "}";
+}
+
+inline std::string sign_proof(const crypto::SigningKey& key, std::string_view claims) {
+  return sign_raw(key, proof_header(key, key.public_jwk()), claims);
+}
+
 inline std::string key_set_json(std::initializer_list<std::string> jwks) {
   std::string out = "{\"keys\":[";
   for (const std::string& jwk : jwks) {

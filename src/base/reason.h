@@ -46,6 +46,7 @@ namespace base {
   X(session_invalid, 401, "The session cookie is not valid")                                      \
   X(session_ended, 401, "The session has ended")                                                  \
   X(proof_invalid, 401, "The proof that the token is the caller's own is not valid")              \
+  X(proof_memory_full, 503, "The gate cannot remember more proofs of possession")                 \
   X(step_up_required, 401, "A stronger or more recent login is required")                         \
   X(login_state_invalid, 400, "The login was not begun in this browser, or not finished in time") \
   X(login_refused, 403, "The identity provider did not confirm the login")                        \

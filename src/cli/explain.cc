@@ -134,8 +134,8 @@ std::string verdict_text(const control::Decision& decision) {
 
 std::string as_text(const control::RequestToDecide& request, const control::Decision& decision) {
   std::string out =
-      fmt::format("request  {} {}{}{}\n", request.method, request.authority.empty() ? "" : "http://",
-                  request.authority, request.target);
+      fmt::format("request  {} {}{}{}\n", request.method,
+                  request.authority.empty() ? "" : request.scheme + "://", request.authority, request.target);
   if (decision.path != request.target.substr(0, request.target.find('?')) && !decision.path.empty()) {
     out += fmt::format("path     {}, as normalised\n", decision.path);
   }
@@ -219,6 +219,7 @@ Read read_url(std::string_view url, control::RequestToDecide& request) {
       return std::unexpected(
           fmt::format("`{}` is no scheme that a gate serves; write http or https", scheme));
     }
+    request.scheme = scheme;
     url.remove_prefix(scheme_end + 3);
     size_t end = std::min(url.find_first_of("/?"), url.size());
     request.authority = url.substr(0, end);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "access/credential.h"
+#include "access/proof.h"
 #include "base/bytes.h"
 #include "control/curl_fetcher.h"
 #include "gate/decision.h"
@@ -232,6 +233,7 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
       case auth::Authentication::Outcome::nobody:
         return {};
       case auth::Authentication::Outcome::caller:
+        if (auto own = check_possession(request, heads, *credential, *outcome.identity); !own) return own;
         out.caller = std::move(outcome.identity);
         return {};
       case auth::Authentication::Outcome::refused:
@@ -241,6 +243,20 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
         on_missing_key = auth::OnMissingKey::refuse;
     }
   }
+}
+
+// A proof is checked as it stands among the headers; there is no connection that could show a certificate.
+base::Result<> Decider::check_possession(const RequestToDecide& request, const Heads& heads,
+                                         const auth::Credential& credential, const auth::Identity& caller) {
+  std::string origin = request.scheme + "://" + request.authority;
+  return auth::check_possession({.credential = credential,
+                                 .confirmation = caller.confirmation,
+                                 .headers = heads.head.headers,
+                                 .method = request.method,
+                                 .origin = http::parse_origin(origin).value_or(http::Origin{}),
+                                 .path = heads.target.path,
+                                 .now = now_,
+                                 .replays = replays_});
 }
 
 void Decider::fetch_keys(const auth::Provider& provider) {

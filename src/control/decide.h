@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "access/replay_guard.h"
 #include "access/rules.h"
 #include "access/token_cache.h"
 #include "base/ip.h"
@@ -20,6 +21,7 @@ namespace control {
 
 struct RequestToDecide {
   std::string method = "GET";
+  std::string scheme = "http";
   std::string authority;     // as in Host; empty: none
   std::string target = "/";  // path and query
   std::vector<config::HeaderValue> headers;
@@ -73,6 +75,8 @@ class Decider {
   base::Result<> read_head(const RequestToDecide& request, Heads& heads) const;
   base::Result<> decide_into(const RequestToDecide& request, Heads& heads, Decision& out);
   base::Result<> authenticate(const RequestToDecide& request, const Heads& heads, Decision& out);
+  base::Result<> check_possession(const RequestToDecide& request, const Heads& heads,
+                                  const auth::Credential& credential, const auth::Identity& caller);
   void fetch_keys(const auth::Provider& provider);
   void describe_forwarding(const Heads& heads, Decision& out) const;
 
@@ -81,6 +85,8 @@ class Decider {
   base::WallTime now_;
   auth::KeySets key_sets_;
   auth::TokenCache tokens_;
+  crypto::SystemRandom random_;
+  auth::ReplayGuard replays_{random_, 1};
   std::string keys_problem_;  // why a key set could not be had; empty: all could
 };
 

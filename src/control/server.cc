@@ -158,8 +158,9 @@ bool Server::start() {
   }
   uint32_t count =
       loaded.gate->workers != 0 ? loaded.gate->workers : std::max(1u, std::thread::hardware_concurrency());
+  replays_ = std::make_unique<auth::ReplayGuard>(random_, count * auth::ReplayGuard::kEntriesPerCore);
   for (uint32_t i = 0; i < count; ++i) {
-    auto worker = WorkerThread::start(i, *this);
+    auto worker = WorkerThread::start(i, *this, *replays_);
     if (worker == nullptr) {
       spdlog::error("worker {} cannot be started: no descriptor for its loop", i);
       return false;

@@ -148,6 +148,7 @@ class Server final : private gate::ControlPlane,
   NameKeeper names_;
   Watcher watcher_;
   LogWriter log_;
+  std::unique_ptr<auth::ReplayGuard> replays_;  // outlives the workers
   std::vector<std::unique_ptr<WorkerThread>> workers_;
   Admin admin_;
   io::Scope tasks_;

@@ -12,10 +12,11 @@
 
 namespace control {
 
-std::unique_ptr<WorkerThread> WorkerThread::start(uint32_t index, gate::ControlPlane& control) {
+std::unique_ptr<WorkerThread> WorkerThread::start(uint32_t index, gate::ControlPlane& control,
+                                                  auth::ReplayGuard& replays) {
   std::unique_ptr<WorkerThread> started(new WorkerThread);
   std::latch ready(1);
-  started->thread_ = std::thread([&control, &ready, index, self = started.get()] {
+  started->thread_ = std::thread([&control, &replays, &ready, index, self = started.get()] {
     pthread_setname_np(pthread_self(), ("worker-" + std::to_string(index)).c_str());
     std::unique_ptr<io::Poller> poller = io::make_epoll_poller();
     if (poller == nullptr) {
@@ -26,8 +27,12 @@ std::unique_ptr<WorkerThread> WorkerThread::start(uint32_t index, gate::ControlP
     io::Loop loop(io::system_clock(), *poller);
     io::SocketNetwork network(loop);
     crypto::SystemRandom random;
-    gate::Worker worker(
-        {.index = index, .loop = loop, .network = network, .random = random, .control = control});
+    gate::Worker worker({.index = index,
+                         .loop = loop,
+                         .network = network,
+                         .random = random,
+                         .control = control,
+                         .replays = replays});
     self->worker_ = &worker;
     self->loop_ = &loop;
     ready.count_down();

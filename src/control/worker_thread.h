@@ -12,8 +12,9 @@ namespace control {
 
 class WorkerThread {
  public:
-  // Returns once the worker takes messages. Null when its loop cannot be made.
-  static std::unique_ptr<WorkerThread> start(uint32_t index, gate::ControlPlane& control);
+  // Returns once the worker takes messages. Null when its loop cannot be made. Both outlive it.
+  static std::unique_ptr<WorkerThread> start(uint32_t index, gate::ControlPlane& control,
+                                             auth::ReplayGuard& replays);
   // Ends the loop and waits for the thread; what the worker still held is cut.
   ~WorkerThread();
   WorkerThread(const WorkerThread&) = delete;

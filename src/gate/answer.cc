@@ -86,19 +86,10 @@ io::Task<> Exchange::answer(const base::Error& error) {
   if (!sent) client_.abort();
 }
 
-// challenge holds what one of them says.
-void Exchange::add_failure_headers(const base::Error& error, std::string& challenge) {
+// challenges holds what they say.
+void Exchange::add_failure_headers(const base::Error& error, std::string& challenges) {
   add_header("Proxy-Status", scratch_.join("gatehouse; error=", base::reason_name(error.reason)));
-  if (auth::needs_challenge(error.reason)) {
-    auth::append_challenge(
-        challenge,
-        {.realm = service_ != nullptr ? std::string_view(service_->name) : "gatehouse",
-         .reason = error.reason,
-         .description = error.detail,
-         .scope = verdict_.missing_scopes != nullptr ? std::string_view(verdict_.missing_scopes->scope_text())
-                                                     : std::string_view{}});
-    add_header("WWW-Authenticate", challenge);
-  }
+  if (auth::needs_challenge(error.reason)) add_challenges(error, challenges);
   if (base::reason_status(error.reason) == 503) add_header("Retry-After", "1");
   if (error.reason == Reason::websocket_version_refused) {
     // RFC 6455 §4.4, RFC 9110 §15.5.22; HTTP/2 leaves the latter two out.
@@ -107,6 +98,22 @@ void Exchange::add_failure_headers(const base::Error& error, std::string& challe
     add_header("Connection", "upgrade");
   }
   add_header("Cache-Control", "no-store");
+}
+
+// A field for each scheme: lists of challenges in one are misread often (RFC 9110 §11.6.1).
+void Exchange::add_challenges(const base::Error& error, std::string& challenges) {
+  using auth::AuthScheme;
+  auth::Challenge challenge{.reason = error.reason, .description = error.detail};
+  if (service_ != nullptr) challenge.realm = service_->name;
+  if (verdict_.missing_scopes != nullptr) challenge.scope = verdict_.missing_scopes->scope_text();
+  bool with_proof = credential_.kind == auth::CredentialKind::dpop;
+  if (with_proof) challenge.used = AuthScheme::dpop;
+  auth::append_challenge(challenges, AuthScheme::bearer, challenge);
+  size_t first = challenges.size();
+  if (with_proof) auth::append_challenge(challenges, AuthScheme::dpop, challenge);
+  std::string_view text = challenges;
+  add_header("WWW-Authenticate", text.substr(0, first));
+  if (text.size() > first) add_header("WWW-Authenticate", text.substr(first));
 }
 
 std::string Exchange::make_problem(const base::Error& error, ProblemForm form) const {

@@ -1,5 +1,6 @@
 // Stage "authenticate": the credential in the request, or else the certificate of its connection, to an
 // identity. A bad credential is refused whatever the rules would say.
+#include "access/proof.h"
 #include "gate/exchange.h"
 #include "gate/shown_certificate.h"
 
@@ -53,8 +54,30 @@ Exchange::Result Exchange::authenticate_by_certificate() {
 Exchange::Result Exchange::accept(auth::Authentication outcome) {
   if (outcome.outcome == Outcome::nobody) return {};
   if (outcome.outcome != Outcome::caller) return refuse_credential(outcome.error);
+  if (auto own = check_possession(*outcome.identity); !own) return refuse_credential(own.error());
   identity_ = std::move(outcome.identity);
   return {};
+}
+
+// Of a token, with every request: what a cache knows of it does not say who sent it now.
+Exchange::Result Exchange::check_possession(const auth::Identity& identity) {
+  bool bound = identity.confirmation.is_bound();
+  if (!bound && credential_.kind != auth::CredentialKind::dpop) return {};
+  SeenOrigin seen = seen_origin();
+  auto origin = http::parse_origin(scratch_.join(seen.scheme, "://", seen.authority));
+  Result own = auth::check_possession(
+      {.credential = credential_,
+       .confirmation = identity.confirmation,
+       .headers = client_.head().headers,
+       .method = client_.head().method_text,
+       .origin = origin.value_or(http::Origin{}),
+       .path = target_.path,
+       .certificate = context_.certificate != nullptr ? &context_.certificate->thumbprint() : nullptr,
+       .proved = proved_,
+       .now = worker_.wall_at(worker_.now()),
+       .replays = worker_.replays()});
+  if (own) proved_ = identity.confirmation.key;
+  return own;
 }
 
 // Once for each token, however often its keys are waited for.

@@ -106,6 +106,20 @@ Exchange::Result Exchange::find_client() {
   return peer_trusted_ ? find_client_behind_proxies() : Result{};
 }
 
+SeenOrigin Exchange::seen_origin() const {
+  SeenOrigin seen{.scheme = context_.scheme == telemetry::Scheme::https ? "https" : "http",
+                  .authority = client_.head().authority};
+  if (!peer_trusted_) return seen;
+  // A trusted proxy in front may have taken TLS off.
+  const http::Headers& headers = client_.head().headers;
+  const http::Header* scheme = headers.find(http::HeaderId::x_forwarded_proto);
+  bool one_scheme = scheme != nullptr && headers.count(http::HeaderId::x_forwarded_proto) == 1;
+  if (one_scheme && (scheme->value == "https" || scheme->value == "http")) seen.scheme = scheme->value;
+  const http::Header* host = headers.find(http::HeaderId::x_forwarded_host);
+  if (host != nullptr && headers.count(http::HeaderId::x_forwarded_host) == 1) seen.authority = host->value;
+  return seen;
+}
+
 // Behind trusted proxies the client is the last address of X-Forwarded-For that no trusted proxy has.
 Exchange::Result Exchange::find_client_behind_proxies() {
   const http::Headers& headers = client_.head().headers;

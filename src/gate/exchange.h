@@ -60,6 +60,12 @@ struct ClientContext {
   ShownCertificate* certificate = nullptr;  // as long as the connection; null: the client showed none
 };
 
+// The gate's address as the client sees it.
+struct SeenOrigin {
+  std::string_view scheme;     // "http" or "https"
+  std::string_view authority;  // host and port, as sent
+};
+
 class Exchange {
  public:
   Exchange(Worker& worker, const ClientContext& context, http::ServerStream& client);
@@ -87,11 +93,13 @@ class Exchange {
 
   Result find_client();
   Result find_client_behind_proxies();
+  SeenOrigin seen_origin() const;
   Result find_service();
 
   // authenticate.cc
   Result authenticate_by_certificate();
   Result accept(auth::Authentication outcome);
+  Result check_possession(const auth::Identity& identity);
   Result refuse_credential(const base::Error& error);
   void count_cache_use(const auth::Authentication& outcome);
   io::Task<Result> wait_for_keys(uint32_t key_slot);
@@ -159,7 +167,8 @@ class Exchange {
   io::Task<Result> answer_own();
   io::Task<Result> redirect_to_https();
   io::Task<Result> send_text(uint16_t status, std::string_view content_type, std::string_view body);
-  void add_failure_headers(const base::Error& error, std::string& challenge);
+  void add_failure_headers(const base::Error& error, std::string& challenges);
+  void add_challenges(const base::Error& error, std::string& challenges);
   io::Task<Result> flush_answer(http::BodySink& sink);
   io::Task<Result> client_ready();
   enum class ProblemForm : uint8_t { json, page };
@@ -186,6 +195,7 @@ class Exchange {
   GrpcCall call_;     // of a request that is one
 
   auth::Credential credential_;
+  std::optional<crypto::Sha256> proved_;  // the key that a DPoP proof of this request showed
   auth::IdentityPtr identity_;
   auth::AssertionPtr assertion_;
   auth::Verdict verdict_;

@@ -90,6 +90,29 @@ void withhold_the_key_set(Scene& scene) {
       "/a/open", "Authorization: Bearer " + auth::testing::sign_token(crypto::Algorithm::es256) + "\r\n"));
 }
 
+// With a token that is bound to a key and a proof that says what it may.
+void prove(Scene& scene, std::string_view id) {
+  using auth::testing::signing_key;
+  const crypto::SigningKey& key = signing_key(crypto::Algorithm::es256);
+  scene.world.serve({{.path = "/a"}}, [&](Snapshot& s) {
+    s.providers = auth::testing::compile_one(auth::testing::jwt_provider(
+        "partners", {.inline_json = auth::testing::key_set_json({key.public_jwk()})}, {key.algorithm()}));
+  });
+  std::string token = auth::testing::sign_token(key.algorithm(), R"(,"cnf":{"jkt":")" + key.kid() + "\"}");
+  std::string proof = auth::testing::sign_proof(
+      key, auth::testing::proof_claims({.token = token, .id = id, .url = "http://a/a/open"}));
+  scene.world.ask(get("/a/open", "Authorization: DPoP " + token + "\r\nDPoP: " + proof + "\r\n"));
+}
+
+void fill_the_memory_of_proofs(Scene& scene) {
+  base::WallTime now = scene.world.sim.clock.wall_now();
+  base::WallTime until{now.ns + base::seconds(60).ns};
+  for (int i = 0; i < 20'000; ++i) {
+    scene.world.replays.claim({.key = {}, .id = std::to_string(i), .until = until}, now);
+  }
+  prove(scene, "1");
+}
+
 void withhold_the_body(Scene& scene) {
   Client client(scene.world.sim);
   client.send("POST /a/open HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
@@ -173,6 +196,8 @@ const std::map<Reason, Provoke>& provocations() {
       {Reason::credential_invalid, asking(get("/a/open", "X-Api-Key: wrong\r\n"))},
       {Reason::credential_conflict, with_key("/a/open", "Authorization: Bearer e30.e30.e30\r\n")},
       {Reason::key_set_unavailable, withhold_the_key_set},
+      {Reason::proof_invalid, [](Scene& scene) { prove(scene, ""); }},
+      {Reason::proof_memory_full, fill_the_memory_of_proofs},
       {Reason::scope_insufficient, with_key("/a/write")},
       {Reason::rule_denied, asking(get("/a/other"))},
       {Reason::origin_refused,

@@ -76,7 +76,7 @@ Exchange::Result Exchange::build_request_headers() {
   headers_out_.clear();
   for (const http::Header& header : head.headers) {
     if (header.hop_by_hop || kNeverForwarded.test(header.id)) continue;
-    if (header.id == HeaderId::x_api_key && keys_are_read) continue;
+    if ((header.id == HeaderId::x_api_key || header.id == HeaderId::dpop) && keys_are_read) continue;
     if (header.id == HeaderId::authorization && credential_stands_in(header)) continue;
     if ((header.id == HeaderId::traceparent || header.id == HeaderId::tracestate) && !peer_trusted_) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
@@ -96,19 +96,13 @@ bool Exchange::add_forwarding_headers() {
   const http::Headers& headers = client_.head().headers;
   std::string_view peer = context_.peer_text;
   std::string_view own_scheme = context_.scheme == telemetry::Scheme::https ? "https" : "http";
-  std::string_view scheme = own_scheme;
-  std::string_view host = client_.head().authority;
+  SeenOrigin seen = seen_origin();
   std::string_view chain;
   std::string_view forwarded;
   if (peer_trusted_) {
     for (const http::Header& header : headers) {
       if (header.id == HeaderId::x_forwarded_for) {
         chain = chain.empty() ? header.value : scratch_.join(chain, ", ", header.value);
-      } else if (header.id == HeaderId::x_forwarded_proto &&
-                 (header.value == "https" || header.value == "http")) {
-        scheme = header.value;
-      } else if (header.id == HeaderId::x_forwarded_host && headers.count(HeaderId::x_forwarded_host) == 1) {
-        host = header.value;
       } else if (header.id == HeaderId::forwarded) {
         forwarded = forwarded.empty() ? header.value : scratch_.join(forwarded, ", ", header.value);
       }
@@ -121,8 +115,8 @@ bool Exchange::add_forwarding_headers() {
                                        client_.head().authority, "\";proto=", own_scheme);
   if (!forwarded.empty()) own = scratch_.join(forwarded, ", ", own);
 
-  bool fits = add_header("X-Forwarded-For", chain) && add_header("X-Forwarded-Proto", scheme) &&
-              add_header("X-Forwarded-Host", host) && add_header("Forwarded", own) &&
+  bool fits = add_header("X-Forwarded-For", chain) && add_header("X-Forwarded-Proto", seen.scheme) &&
+              add_header("X-Forwarded-Host", seen.authority) && add_header("Forwarded", own) &&
               add_header("Via", via(client_.head().version)) && add_header("X-Request-Id", record_.id.text());
   // W3C trace context: continued from a trusted peer, else begun here under the request's own id.
   if (!(peer_trusted_ && headers.has(HeaderId::traceparent))) {

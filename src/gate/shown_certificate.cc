@@ -57,6 +57,11 @@ void ShownCertificate::ask(const auth::Providers& providers) {
   }
 }
 
+const crypto::Sha256& ShownCertificate::thumbprint() {
+  if (!thumbprint_) thumbprint_ = stream_.peer_certificate()->sha256;
+  return *thumbprint_;
+}
+
 ShownCertificate::Fields ShownCertificate::fields(const auth::Providers& providers, base::WallTime now) {
   ask(providers);
   if (!until_ || now >= *until_) return {};

@@ -30,6 +30,9 @@ class ShownCertificate {
   // or does not say who its holder is.
   auth::Authentication authenticate(const auth::Providers& providers, base::WallTime now);
 
+  // SHA-256 of its DER, whoever vouches for it. Lives as long as this.
+  const crypto::Sha256& thumbprint();
+
   // Field values of RFC 9440; empty where no provider vouches for it, or none any more. They live as long as
   // this.
   struct Fields {
@@ -47,7 +50,8 @@ class ShownCertificate {
   std::optional<base::WallTime> until_;  // nothing: nobody vouches for it
   auth::IdentityPtr identity_;           // null: the error says why there is none
   base::Error error_;
-  std::string client_cert_;  // empty: not asked for yet
+  std::optional<crypto::Sha256> thumbprint_;  // nothing: not asked for yet
+  std::string client_cert_;                   // empty: not asked for yet
   std::string client_cert_chain_;
 };
 

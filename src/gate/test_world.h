@@ -122,6 +122,7 @@ class GateWorld {
   io::SimWorld sim;
   SimRandomSource random;
   SilentControl control;
+  auth::ReplayGuard replays;
   std::vector<Seen> seen;
   std::map<uint8_t, std::unique_ptr<Backend>> backends;
   std::string key;  // with the scope "read"

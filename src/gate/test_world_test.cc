@@ -284,12 +284,13 @@ io::Task<> Client::receive() {
   }
 }
 
-GateWorld::GateWorld(uint64_t seed, io::SimWeather* weather) : sim(seed), random(seed + 1) {
+GateWorld::GateWorld(uint64_t seed, io::SimWeather* weather)
+    : sim(seed), random(seed + 1), replays(random, 1024) {
   sim.network.set_weather(weather);
   for (uint8_t number : {10, 11, 12}) backends[number] = std::make_unique<Backend>(sim, number, seen);
   key = auth::make_api_key(random);
-  worker = std::make_unique<Worker>(
-      WorkerParts{.loop = sim.loop, .network = sim.network, .random = random, .control = control});
+  worker = std::make_unique<Worker>(WorkerParts{
+      .loop = sim.loop, .network = sim.network, .random = random, .control = control, .replays = replays});
   worker->set_access_log(AccessLog::on);
   serve({{.path = "/a"}});
   worker->add_listener(0, sim.network.listen(io::sim_address(1, 80)));

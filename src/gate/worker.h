@@ -10,6 +10,7 @@
 
 #include "access/assertion.h"
 #include "access/jwks.h"
+#include "access/replay_guard.h"
 #include "access/token_cache.h"
 #include "backends/pool.h"
 #include "crypto/random.h"
@@ -60,6 +61,7 @@ struct WorkerParts {
   io::Network& network;
   crypto::RandomSource& random;
   ControlPlane& control;
+  auth::ReplayGuard& replays;  // the process's
 };
 
 enum class AccessLog : uint8_t { off, on };
@@ -101,6 +103,7 @@ class Worker {
   io::Network& network() { return parts_.network; }
   crypto::RandomSource& random() { return parts_.random; }
   ControlPlane& control() { return parts_.control; }
+  auth::ReplayGuard& replays() { return parts_.replays; }
   base::Instant now() { return parts_.loop.clock().now(); }  // exact; loop().now() is this turn's beginning
   base::WallTime wall_at(base::Instant instant) const { return {instant.ns + wall_offset_ns_}; }
   std::string_view http_date();  // RFC 9110 §5.6.7, of this second

@@ -152,6 +152,7 @@ TEST(GrpcStatus, OfEveryReason) {
       {"session_invalid", unauthenticated},
       {"session_ended", unauthenticated},
       {"proof_invalid", unauthenticated},
+      {"proof_memory_full", unavailable},
       {"step_up_required", unauthenticated},
       {"login_state_invalid", internal},
       {"login_refused", permission_denied},

@@ -1,54 +1,14 @@
 #include "websocket/origin.h"
 
 #include "base/bytes.h"
-#include "http/target.h"
+#include "http/origin.h"
 
 namespace websocket {
 namespace {
 
 constexpr std::string_view kSeparator = "://";
 
-bool is_scheme(std::string_view text) {  // RFC 3986 §3.1
-  if (text.empty() || !base::is_alpha(text.front())) return false;
-  for (char c : text) {
-    if (!base::is_alpha(c) && !base::is_digit(c) && c != '+' && c != '-' && c != '.') return false;
-  }
-  return true;
-}
-
-uint16_t default_port(std::string_view scheme) {
-  if (base::equals_ignoring_case(scheme, "https") || base::equals_ignoring_case(scheme, "wss")) return 443;
-  if (base::equals_ignoring_case(scheme, "http") || base::equals_ignoring_case(scheme, "ws")) return 80;
-  return 0;
-}
-
-// A trailing dot makes another origin of a host (RFC 6454 §5 compares as written), yet parse_authority drops
-// it.
-bool has_trailing_dot(std::string_view authority) {
-  return authority.ends_with('.') || authority.find(".:") != std::string_view::npos;
-}
-
 }  // namespace
-
-std::optional<Origin> parse_origin(std::string_view text) {
-  const size_t end = text.find(kSeparator);
-  if (end == std::string_view::npos || !is_scheme(text.substr(0, end))) return std::nullopt;
-  Origin origin{.scheme = text.substr(0, end), .host = {}};
-  const std::string_view authority = text.substr(end + kSeparator.size());
-  const auto parsed = http::parse_authority(authority);
-  if (!parsed || has_trailing_dot(authority)) return std::nullopt;
-  origin.host = parsed->host;
-  origin.port = parsed->port != 0 ? parsed->port : default_port(origin.scheme);
-  return origin;
-}
-
-bool is_same(const Origin& a, const Origin& b) {
-  const auto port_of = [](const Origin& origin) {
-    return origin.port != 0 ? origin.port : default_port(origin.scheme);
-  };
-  return port_of(a) == port_of(b) && base::equals_ignoring_case(a.scheme, b.scheme) &&
-         base::equals_ignoring_case(a.host, b.host);
-}
 
 std::expected<OriginPattern, std::string> OriginPattern::parse(std::string_view text) {
   const auto wrong = [](const char* why) { return std::unexpected<std::string>(why); };
@@ -68,7 +28,7 @@ std::expected<OriginPattern, std::string> OriginPattern::parse(std::string_view 
   }
   if (plain.find('/', host_at) != std::string::npos)
     return wrong("an origin has no path, nor a '/' at its end");
-  const auto origin = parse_origin(plain);
+  const auto origin = http::parse_origin(plain);
   if (!origin)
     return wrong("an origin is scheme://host or scheme://host:port, as in https://app.example.com");
   pattern.scheme_ = origin->scheme;
@@ -78,7 +38,7 @@ std::expected<OriginPattern, std::string> OriginPattern::parse(std::string_view 
 }
 
 bool OriginPattern::covers(std::string_view text) const {
-  const auto origin = parse_origin(text);
+  const auto origin = http::parse_origin(text);
   if (!origin || origin->port != port_ || !base::equals_ignoring_case(origin->scheme, scheme_)) return false;
   if (!wildcard_) return base::equals_ignoring_case(origin->host, host_);
   // At least one character and the dot stand in front of the name.

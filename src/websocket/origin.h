@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <expected>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,17 +12,6 @@
 #include "http/head.h"
 
 namespace websocket {
-
-// RFC 6454 §4. Host as written, IPv6 in brackets.
-struct Origin {
-  std::string_view scheme;
-  std::string_view host;
-  uint16_t port = 0;  // the scheme's own where none is written; 0: the scheme has none
-};
-// As a browser sends it. nullopt for "null", which any sandboxed page can send, and for what is no origin.
-std::optional<Origin> parse_origin(std::string_view text);
-// RFC 6454 §5, ignoring case; a port of 0 is the scheme's own.
-bool is_same(const Origin& a, const Origin& b);
 
 // "https://app.example.com", "http://localhost:3000", or "https://*.example.com" for every host with one or
 // more labels in front of example.com, never example.com itself. Scheme and port are exact; a port that is
