@@ -6,6 +6,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/bytes.h"
+
 namespace auth {
 namespace {
 
@@ -199,6 +201,35 @@ JsonValue JsonValue::find(std::string_view dotted_path) const {
     if (JsonValue inner = outer.find(dotted_path.substr(dot + 1))) return inner;
   }
   return {};
+}
+
+void append_json_member(std::string& out, JsonValue member) {
+  if (out.back() != '{') out += ',';
+  out += '"';
+  base::append_json_escaped(out, member.name());
+  out += "\":";
+  append_json(out, member);
+}
+
+void append_json(std::string& out, JsonValue value) {
+  if (value.is(JsonKind::object)) {
+    out += '{';
+    for (JsonValue member = value.first(); member; member = member.next()) append_json_member(out, member);
+    out += '}';
+  } else if (value.is(JsonKind::array)) {
+    out += '[';
+    for (JsonValue item = value.first(); item; item = item.next()) {
+      if (out.back() != '[') out += ',';
+      append_json(out, item);
+    }
+    out += ']';
+  } else if (value.is(JsonKind::string)) {
+    out += '"';
+    base::append_json_escaped(out, value.text());
+    out += '"';
+  } else {
+    out += value ? value.text() : "null";
+  }
 }
 
 bool JsonValue::holds(std::string_view text) const {

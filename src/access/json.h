@@ -74,6 +74,11 @@ class JsonTree {
   std::string text_;
 };
 
+// Appends the value as JSON text, without white space.
+void append_json(std::string& out, JsonValue value);
+// "name":value to an object that out ends with so far, behind a ',' unless it is the first.
+void append_json_member(std::string& out, JsonValue member);
+
 // The error is a literal sentence.
 std::expected<JsonTree, const char*> parse_json(std::string_view text, const JsonLimits& limits);
 

@@ -145,6 +145,21 @@ TEST(JsonValue, FindsExactNamesBeforeNestedOnes) {
   EXPECT_EQ(tree.root().find("realm.roles.list").first().text(), "1");
 }
 
+TEST(JsonValue, IsWrittenAsItWasRead) {
+  for (std::string_view text :
+       {R"({})", R"([])", R"([[],{},[[1]]])", R"({"a":[1,-2,"x",true,false,null],"b":{"c":{"d":""}}})",
+        R"("\\\"\n\u0001é")", R"({"\"":"[","{":","})", "1.5", "1e+20", "18446744073709551615"}) {
+    auto tree = parse_json(text, {});
+    ASSERT_TRUE(tree) << text;
+    std::string out;
+    append_json(out, tree->root());
+    EXPECT_EQ(out, text);
+  }
+  std::string nothing;
+  append_json(nothing, JsonValue());
+  EXPECT_EQ(nothing, "null");
+}
+
 TEST(JsonValue, HoldsScalarsAndElementsOfLists) {
   JsonTree tree = tree_of(
       R"({"s":"x","n":3,"t":true,"z":null,"l":["x",3,true,["deep"],{"a":"x2"}],"o":{"x":"x"},"e":[]})");

@@ -13,29 +13,6 @@ std::unexpected<base::Error> refuse(const char* why) {
   return base::client_error(base::Reason::credential_invalid, why);
 }
 
-struct Times {
-  base::WallTime expires;
-  base::WallTime valid_from;
-  base::WallTime valid_until;
-};
-
-base::Result<Times> check_times(JsonValue claims, base::Duration skew, base::WallTime now) {
-  auto expires = parse_numeric_date(claims.member("exp"));
-  if (!expires) return refuse("the token does not say when it expires");
-  Times times{.expires = *expires, .valid_from = {0}, .valid_until = {expires->ns + skew.ns}};
-  for (std::string_view name : {"nbf", "iat"}) {
-    JsonValue claim = claims.member(name);
-    if (!claim) continue;
-    auto date = parse_numeric_date(claim);
-    if (!date) return refuse("a date in the token cannot be read");
-    times.valid_from = std::max(times.valid_from, base::WallTime{date->ns - skew.ns});
-  }
-  // RFC 7519 §4.1.4: "on or after which" it must not be accepted.
-  if (now >= times.valid_until) return refuse("the token has expired");
-  if (now < times.valid_from) return refuse("the token is not valid yet");
-  return times;
-}
-
 // A list of strings, or one string. Anything else refuses the token: a rule that denies by group must not be
 // passed by with a claim that cannot be read.
 bool read_list(JsonValue claim, std::vector<std::string>& out) {
@@ -130,6 +107,32 @@ base::Result<UnverifiedJwt> parse_jwt(std::string_view token) {
   return out;
 }
 
+base::Result<> check_signature(const UnverifiedJws& token, const VerificationKey& key, AlgorithmSet allowed) {
+  if (!allowed.has(token.algorithm)) return refuse("the token's algorithm is not accepted");
+  if (!key.fits(token.algorithm)) return refuse("the token's algorithm does not fit its key");
+  if (!key.key.verify(token.algorithm, token.signing_input, token.signature)) {
+    return refuse("the token's signature is not valid");
+  }
+  return {};
+}
+
+base::Result<TokenTimes> check_times(JsonValue claims, base::Duration skew, base::WallTime now) {
+  auto expires = parse_numeric_date(claims.member("exp"));
+  if (!expires) return refuse("the token does not say when it expires");
+  TokenTimes times{.expires = *expires, .valid_from = {0}, .valid_until = {expires->ns + skew.ns}};
+  for (std::string_view name : {"nbf", "iat"}) {
+    JsonValue claim = claims.member(name);
+    if (!claim) continue;
+    auto date = parse_numeric_date(claim);
+    if (!date) return refuse("a date in the token cannot be read");
+    times.valid_from = std::max(times.valid_from, base::WallTime{date->ns - skew.ns});
+  }
+  // RFC 7519 §4.1.4: "on or after which" it must not be accepted.
+  if (now >= times.valid_until) return refuse("the token has expired");
+  if (now < times.valid_from) return refuse("the token is not valid yet");
+  return times;
+}
+
 bool has_audience(const JsonTree& claims, const std::vector<std::string>& any_of) {
   JsonValue audience = claims.root().member("aud");
   auto is_accepted = [&](JsonValue value) {
@@ -145,12 +148,8 @@ bool has_audience(const JsonTree& claims, const std::vector<std::string>& any_of
 
 base::Result<VerifiedJwt> verify_jwt(UnverifiedJwt& token, const VerificationKey& key,
                                      const JwtPolicy& policy, base::WallTime now) {
-  // RFC 8725 §3.1: the issuer's allow-list and the key decide the algorithm; the token only has to agree.
-  if (!policy.algorithms.has(token.algorithm)) return refuse("the token's algorithm is not accepted");
-  if (!key.fits(token.algorithm)) return refuse("the token's algorithm does not fit its key");
-  if (!key.key.verify(token.algorithm, token.signing_input, token.signature)) {
-    return refuse("the token's signature is not valid");
-  }
+  auto signature = check_signature(token, key, policy.algorithms);
+  if (!signature) return std::unexpected(signature.error());
   JsonValue claims = token.claims.root();
   if (token.issuer != policy.issuer) return refuse("the token's issuer is not accepted");
   if (!has_audience(token.claims, policy.audience)) return refuse("the token is for another audience");

@@ -49,6 +49,18 @@ struct UnverifiedJwt : UnverifiedJws {
 // Everything that can be said without a key. The result's views point into token.
 base::Result<UnverifiedJwt> parse_jwt(std::string_view token);
 
+// RFC 8725 §3.1: the issuer's allow-list and the key decide the algorithm; the token only has to agree. key
+// was chosen from the issuer's set for the token's kid and algorithm.
+base::Result<> check_signature(const UnverifiedJws& token, const VerificationKey& key, AlgorithmSet allowed);
+
+// `exp`, which is required, `nbf` and `iat`. skew is given to the sender's clock, both ways.
+struct TokenTimes {
+  base::WallTime expires;     // `exp`
+  base::WallTime valid_from;  // with the skew applied
+  base::WallTime valid_until;
+};
+base::Result<TokenTimes> check_times(JsonValue claims, base::Duration skew, base::WallTime now);
+
 bool has_audience(const JsonTree& claims, const std::vector<std::string>& any_of);
 
 struct VerifiedJwt {
@@ -57,7 +69,7 @@ struct VerifiedJwt {
   base::WallTime valid_until;
 };
 
-// key was chosen from the issuer's set for the token's kid and algorithm. Takes the claims out of token.
+// Takes the claims out of token.
 base::Result<VerifiedJwt> verify_jwt(UnverifiedJwt& token, const VerificationKey& key,
                                      const JwtPolicy& policy, base::WallTime now);
 

@@ -107,16 +107,17 @@ struct IdToken {
 // login_refused with what is wrong; key_set_unavailable when its key is not in the set.
 base::Result<IdToken> verify_id_token(std::string_view token, const IdTokenCheck& check);
 
-// userinfo's claims beside those of the ID token, which win. login_refused unless `sub` is the same (Core
-// §5.3.2).
+// userinfo's claims beside those of the ID token, which win; what is said of the token or the login (`acr`,
+// `auth_time`, `sid`, …) only the ID token says. login_refused unless `sub` is the same (Core §5.3.2).
 base::Result<std::string> join_claims(const IdToken& token, std::string_view userinfo);
 
-// Back-Channel Logout §2.6.
+// Back-Channel Logout §2.6, but for `jti`, which the caller claims once. credential_invalid with what is
+// wrong; key_set_unavailable when its key is not in the set.
 struct LogoutToken {
-  std::string subject;  // empty: every subject of the session
-  std::string session;  // empty: every session of the subject
-  std::string id;       // `jti`
-  base::WallTime expires;
+  std::string subject;     // empty: every subject of the session
+  std::string session;     // empty: every session of the subject
+  std::string id;          // `jti`
+  base::WallTime expires;  // it is not accepted any more
 };
 base::Result<LogoutToken> verify_logout_token(std::string_view token, const OidcPolicy& policy,
                                               const KeySet& keys, base::WallTime now);

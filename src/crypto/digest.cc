@@ -5,9 +5,12 @@
 #include "crypto/digest.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
 #include <openssl/sha.h>
 
 #include <cstdlib>
+
+#include "crypto/jose.h"
 
 namespace crypto {
 
@@ -20,6 +23,15 @@ Sha256 sha256(std::string_view bytes) {
     std::abort();
   }
   return digest;
+}
+
+std::string hash_of(Algorithm algorithm, std::string_view bytes) {
+  const EVP_MD* method = digest_method(algorithm);
+  if (method == nullptr) method = digest_method(Algorithm::rs512);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, method, nullptr) != 1) std::abort();
+  return {reinterpret_cast<const char*>(digest), size};
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {

@@ -4,7 +4,10 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
+
+#include "crypto/algorithm.h"
 
 namespace crypto {
 
@@ -15,6 +18,10 @@ Sha256 sha256(std::string_view bytes);
 inline std::string_view as_text(const Sha256& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
+
+// The hash that the algorithm signs with; of EdDSA, SHA-512, as Ed25519 does. For logins, not for each
+// request.
+std::string hash_of(Algorithm algorithm, std::string_view bytes);
 
 // Takes the same time wherever the texts differ. Only their lengths may leak.
 bool equal_in_constant_time(std::string_view a, std::string_view b);

@@ -35,6 +35,24 @@ TEST(Sha256, WorksOnEveryThread) {
   for (const Sha256& digest : seen) EXPECT_EQ(digest, expected);
 }
 
+// FIPS 180-4 examples, of "abc".
+TEST(HashOf, IsThatOfTheAlgorithm) {
+  const struct {
+    Algorithm algorithm;
+    std::string_view hex;  // begins so
+    size_t bytes;
+  } cases[] = {
+      {Algorithm::rs256, "ba7816bf8f01cfea", 32}, {Algorithm::es256, "ba7816bf8f01cfea", 32},
+      {Algorithm::es384, "cb00753f45a35e8b", 48}, {Algorithm::ps384, "cb00753f45a35e8b", 48},
+      {Algorithm::es512, "ddaf35a193617aba", 64}, {Algorithm::eddsa, "ddaf35a193617aba", 64},
+  };
+  for (const auto& c : cases) {
+    std::string hash = hash_of(c.algorithm, "abc");
+    EXPECT_EQ(hash.size(), c.bytes);
+    EXPECT_TRUE(base::hex_encode(hash).starts_with(c.hex)) << base::hex_encode(hash);
+  }
+}
+
 TEST(EqualInConstantTime, ComparesLengthAndBytes) {
   EXPECT_TRUE(equal_in_constant_time("", ""));
   EXPECT_TRUE(equal_in_constant_time("abc", "abc"));
