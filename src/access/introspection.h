@@ -21,11 +21,11 @@ struct IntrospectionPolicy {
 
 struct Introspected {
   IdentityPtr identity;        // its claims are the answer's members
-  base::WallTime valid_until;  // `exp`, else now and the policy's cache
+  base::WallTime valid_until;  // now and the policy's cache, never beyond `exp`
 };
-// credential_invalid: not active, expired, for another audience or of another issuer, of another token type.
-// introspection_unavailable: an answer that cannot be read. The audience is required: an answer without `aud`
-// refuses the token.
+// credential_invalid: not active, expired, for another audience, of another issuer or type, or with claims
+// that cannot be read. introspection_unavailable: not an answer. The audience is required, and the issuer
+// where the policy names one: an answer without them refuses the token.
 base::Result<Introspected> read_introspection(std::string_view json, const IntrospectionPolicy& policy,
                                               base::WallTime now);
 

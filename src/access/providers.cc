@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+
 namespace auth {
 namespace {
 
@@ -53,8 +55,9 @@ bool still_holds(const CachedToken& cached, const AuthenticateInput& input) {
     }
     if (index == providers.size()) return false;
   }
+  if (providers[index].introspection) return providers.jwt_issuers_version() == cached.basis_version;
   const KeySet* keys = key_set_of(providers[index], input.key_sets);
-  return keys != nullptr && keys->version() == cached.key_set_version;
+  return keys != nullptr && keys->version() == cached.basis_version;
 }
 
 // By issuer, and among several of one issuer by audience; compile_providers made sure that at most one is
@@ -79,11 +82,53 @@ Authentication needs_keys(const AuthenticateInput& input, uint32_t index, base::
   return out;
 }
 
+// Whose the token says it is, whatever its header holds; nullopt: it cannot be read here.
+std::optional<std::string> peek_issuer(std::string_view token) {
+  size_t first = token.find('.');
+  size_t second = first == token.npos ? token.npos : token.find('.', first + 1);
+  if (second == token.npos || token.find('.', second + 1) != token.npos) return std::nullopt;
+  auto payload = base::base64url_decode(token.substr(first + 1, second - first - 1));
+  if (!payload) return std::nullopt;
+  auto claims = parse_json(*payload, {});
+  JsonValue issuer = claims ? claims->root().member("iss") : JsonValue();
+  if (!issuer.is(JsonKind::string)) return std::nullopt;
+  return std::string(issuer.text());
+}
+
+// Whom a token is shown to that no jwt provider vouches for. There is one introspection provider at most. One
+// that says whose it is goes to nobody else: who is shown a token could use it.
+std::optional<uint32_t> find_introspection(const Providers& providers, std::string_view token) {
+  std::optional<uint32_t> index;
+  for (uint32_t i = 0; i < providers.size() && !index; ++i) {
+    if (providers[i].introspection) index = i;
+  }
+  if (!index) return std::nullopt;
+  auto issuer = peek_issuer(token);
+  if (!issuer) return index;
+  for (uint32_t i = 0; i < providers.size(); ++i) {
+    if (providers[i].jwt && providers[i].jwt->issuer == *issuer) return std::nullopt;
+  }
+  const std::string& own = providers[*index].introspection->spec.issuer;
+  return own.empty() || own == *issuer ? index : std::nullopt;
+}
+
+// otherwise: what is wrong with the token where nobody can be asked about it.
+Authentication ask_issuer(const AuthenticateInput& input, base::Error otherwise) {
+  auto index = find_introspection(input.providers, input.credential.text);
+  if (!index) return refused(otherwise);
+  Authentication out;
+  out.outcome = Authentication::Outcome::needs_introspection;
+  out.error =
+      base::gate_error(base::Reason::introspection_unavailable, "the token's issuer was not asked").error();
+  out.provider = *index;
+  return out;
+}
+
 Authentication verify_token(const AuthenticateInput& input, const crypto::Sha256& digest) {
   auto token = parse_jwt(input.credential.text);
-  if (!token) return refused(token.error());
+  if (!token) return ask_issuer(input, token.error());
   auto index = find_issuer(input.providers, *token);
-  if (!index) return refused(index.error());
+  if (!index) return ask_issuer(input, index.error());
   const Provider& provider = input.providers[*index];
   // Before any key is asked for, so that a token that can never pass causes no fetch.
   if (!provider.jwt->algorithms.has(token->algorithm))
@@ -110,7 +155,7 @@ Authentication verify_token(const AuthenticateInput& input, const crypto::Sha256
   if (!verified) return refused(verified.error());
   input.cache.insert({.digest = digest,
                       .provider_version = provider.version,
-                      .key_set_version = keys->version(),
+                      .basis_version = keys->version(),
                       .valid_from = verified->valid_from,
                       .valid_until = verified->valid_until,
                       .provider = *index,
@@ -142,6 +187,17 @@ const Provider* Providers::find(std::string_view name) const {
     if (provider->name == name) return provider.get();
   }
   return nullptr;
+}
+
+void keep_introspected(const AuthenticateInput& input, uint32_t provider, const Introspected& introspected) {
+  if (introspected.valid_until <= input.now) return;  // `cache: 0s`: asked every time
+  input.cache.insert({.digest = crypto::sha256(input.credential.text),
+                      .provider_version = input.providers[provider].version,
+                      .basis_version = input.providers.jwt_issuers_version(),
+                      .valid_from = {},
+                      .valid_until = introspected.valid_until,
+                      .provider = provider,
+                      .identity = introspected.identity});
 }
 
 Authentication authenticate(const AuthenticateInput& input) {

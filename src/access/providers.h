@@ -61,6 +61,8 @@ class Providers {
   const ApiKeyTable& api_keys() const { return api_keys_; }
   // Of jwt and introspection providers.
   bool accepts_tokens() const { return accepts_tokens_; }
+  // Of the issuers of jwt providers: their tokens are never shown to an introspection endpoint.
+  uint64_t jwt_issuers_version() const { return jwt_issuers_version_; }
   // Whether anybody vouches for keys or tokens, which a request carries itself.
   bool reads_credentials() const { return reads_credentials_; }
   // Of the client_cert providers, in their order: equal where the same certificates make the same callers.
@@ -73,6 +75,7 @@ class Providers {
   ApiKeyTable api_keys_;
   bool accepts_tokens_ = false;
   bool reads_credentials_ = false;
+  uint64_t jwt_issuers_version_ = 0;
   uint64_t certificates_version_ = 0;
 };
 
@@ -85,12 +88,21 @@ std::expected<std::shared_ptr<const Providers>, std::vector<CompileError>> compi
 enum class OnMissingKey : uint8_t { ask, refuse };
 
 struct Authentication {
-  enum class Outcome : uint8_t { nobody, caller, refused, needs_keys } outcome = Outcome::nobody;
+  // needs_introspection: only the provider's issuer can read the token. Ask, and keep_introspected().
+  enum class Outcome : uint8_t {
+    nobody,
+    caller,
+    refused,
+    needs_keys,
+    needs_introspection
+  } outcome = Outcome::nobody;
   IdentityPtr identity;  // caller
-  base::Error error;     // refused: credential_invalid or key_set_unavailable
+  // refused: credential_invalid or key_set_unavailable. needs_introspection: where nobody can be asked.
+  base::Error error;
   // Whether the token was found verified; not_asked for what is never kept, such as an API key.
   enum class Cache : uint8_t { not_asked, hit, miss } cache = Cache::not_asked;
-  uint32_t provider = 0;  // needs_keys: index; its key_slot names the set to fetch
+  // needs_keys: index; its key_slot names the set to fetch. needs_introspection: index.
+  uint32_t provider = 0;
 };
 
 struct AuthenticateInput {
@@ -104,5 +116,9 @@ struct AuthenticateInput {
 
 // Never allocates for an API key or a cached token.
 Authentication authenticate(const AuthenticateInput& input);
+
+// Keeps what the issuer said of the token, for authenticate() to find. provider: as needs_introspection gave
+// it, for the same providers.
+void keep_introspected(const AuthenticateInput& input, uint32_t provider, const Introspected& introspected);
 
 }  // namespace auth

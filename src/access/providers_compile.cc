@@ -176,13 +176,16 @@ class ProvidersCompiler {
     if (!errors_.empty()) return std::unexpected(std::move(errors_));
     std::vector<const ApiKey*> keys;
     Fingerprint certificates;
+    Fingerprint jwt_issuers;
     for (const auto& provider : out_->list_) {
+      if (provider->jwt) jwt_issuers.add(provider->jwt->issuer);
       if (provider->client_cert) {
         certificates.add(static_cast<int64_t>(provider->version));
         out_->certificates_version_ = certificates.hash();
       }
       for (const ApiKey& key : provider->keys) keys.push_back(&key);
     }
+    out_->jwt_issuers_version_ = jwt_issuers.hash();
     out_->api_keys_ = ApiKeyTable(std::move(keys));
     return out_;
   }

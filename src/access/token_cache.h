@@ -16,7 +16,9 @@ namespace auth {
 struct CachedToken {
   crypto::Sha256 digest{};
   uint64_t provider_version = 0;
-  uint64_t key_set_version = 0;
+  // Of the key set it was verified with; of an introspected one, of what decides who is asked
+  // (Providers::jwt_issuers_version()).
+  uint64_t basis_version = 0;
   base::WallTime valid_from;
   base::WallTime valid_until;
   uint32_t provider = 0;  // index, a hint: provider_version decides

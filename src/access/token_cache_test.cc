@@ -10,7 +10,7 @@ CachedToken token(std::string_view text, int64_t until) {
   identity.subject = text;
   return {.digest = crypto::sha256(text),
           .provider_version = 1,
-          .key_set_version = 2,
+          .basis_version = 2,
           .valid_from = {100},
           .valid_until = {until},
           .provider = 3,
@@ -28,7 +28,7 @@ TEST(TokenCache, FindsWithinItsTimesOnly) {
     ASSERT_NE(found, nullptr) << at;
     EXPECT_EQ(found->identity->subject, "a");
     EXPECT_EQ(found->provider_version, 1u);
-    EXPECT_EQ(found->key_set_version, 2u);
+    EXPECT_EQ(found->basis_version, 2u);
     EXPECT_EQ(found->provider, 3u);
   }
 }
@@ -38,11 +38,11 @@ TEST(TokenCache, ANewerEntryReplacesTheOld) {
   cache.insert(token("a", 200));
   size_t bytes = cache.bytes();
   CachedToken newer = token("a", 300);
-  newer.key_set_version = 9;
+  newer.basis_version = 9;
   cache.insert(newer);
   EXPECT_EQ(cache.entries(), 1u);
   EXPECT_EQ(cache.bytes(), bytes);
-  EXPECT_EQ(cache.find(crypto::sha256("a"), {250})->key_set_version, 9u);
+  EXPECT_EQ(cache.find(crypto::sha256("a"), {250})->basis_version, 9u);
 }
 
 TEST(TokenCache, StaysWithinItsEntries) {

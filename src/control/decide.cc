@@ -241,6 +241,10 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
       case auth::Authentication::Outcome::needs_keys:
         fetch_keys(providers[outcome.provider]);
         on_missing_key = auth::OnMissingKey::refuse;
+        break;
+      case auth::Authentication::Outcome::needs_introspection:
+        return base::gate_error(Reason::introspection_unavailable,
+                                "only the token's issuer can say whose it is, and it is not asked here");
     }
   }
 }
