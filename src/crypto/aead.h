@@ -16,6 +16,7 @@ struct AeadKey {
   std::array<uint8_t, 32> bytes{};
   // The first bytes of the key's SHA-256: says which of several keys sealed something.
   std::array<uint8_t, 4> id() const;
+  bool operator==(const AeadKey&) const = default;
 };
 
 inline constexpr size_t kAeadOverhead = 12 + 16;  // nonce and tag
