@@ -10,6 +10,9 @@ namespace {
 using base::Reason;
 
 constexpr std::string_view kLogoutEvent = "http://schemas.openid.net/event/backchannel-logout";
+// Of logout tokens without `exp`, which was not asked for before the final version of Back-Channel Logout and
+// is left out by issuers of the drafts.
+constexpr base::Duration kLogoutTokenLife = base::seconds(120);
 
 // What both kinds share is said with the words of access tokens; the reason is the caller's.
 base::Error as(Reason reason, base::Error error) {
@@ -22,6 +25,7 @@ struct SignedCheck {
   const KeySet& keys;
   base::WallTime now;
   Reason reason;
+  std::optional<base::Duration> life_without_exp;
 };
 
 std::unexpected<base::Error> refuse(Reason reason, const char* why) {
@@ -66,15 +70,33 @@ base::Result<> check_parties(JsonValue claims, const JsonTree& tree, const Signe
   return {};
 }
 
+base::Result<TokenTimes> check_token_times(JsonValue claims, const SignedCheck& check) {
+  JsonValue iat = claims.member("iat");
+  if (!iat) return refuse(check.reason, "the token does not say when it was issued");
+  base::Duration skew = check.policy.spec.clock_skew;
+  if (claims.member("exp") || !check.life_without_exp) {
+    auto times = check_times(claims, skew, check.now);
+    if (!times) return base::fail(as(check.reason, times.error()));
+    return *times;
+  }
+  auto issued = parse_numeric_date(iat);
+  if (!issued) return refuse(check.reason, "a date in the token cannot be read");
+  base::WallTime expires{issued->ns + check.life_without_exp->ns};
+  TokenTimes times{
+      .expires = expires, .valid_from = {issued->ns - skew.ns}, .valid_until = {expires.ns + skew.ns}};
+  if (check.now >= times.valid_until) return refuse(check.reason, "the token has expired");
+  if (check.now < times.valid_from) return refuse(check.reason, "the token is not valid yet");
+  return times;
+}
+
 // What both kinds of tokens have in common, in the order in which the cheapest says no.
 base::Result<TokenTimes> check_signed(const UnverifiedJws& token, const SignedCheck& check) {
   JsonValue claims = token.claims.root();
   if (auto parties = check_parties(claims, token.claims, check); !parties) {
     return std::unexpected(parties.error());
   }
-  if (!claims.member("iat")) return refuse(check.reason, "the token does not say when it was issued");
-  auto times = check_times(claims, check.policy.spec.clock_skew, check.now);
-  if (!times) return base::fail(as(check.reason, times.error()));
+  auto times = check_token_times(claims, check);
+  if (!times) return std::unexpected(times.error());
   if (auto verified = check_key_and_signature(token, check); !verified)
     return std::unexpected(verified.error());
   return *times;
@@ -134,7 +156,7 @@ base::Result<IdToken> verify_id_token(std::string_view token, const IdTokenCheck
   }
   JsonValue claims = jws->claims.root();
   if (claims.member("events")) return refuse(kReason, "the token is no ID token");
-  auto times = check_signed(*jws, {check.policy, check.keys, check.now, kReason});
+  auto times = check_signed(*jws, {check.policy, check.keys, check.now, kReason, {}});
   if (!times) return std::unexpected(times.error());
   JsonValue nonce = claims.member("nonce");
   if (!check.nonce.empty() &&
@@ -195,7 +217,7 @@ base::Result<LogoutToken> verify_logout_token(std::string_view token, const Oidc
   }
   // §2.4: so that it can never pass for an ID token.
   if (claims.member("nonce")) return refuse(kReason, "a logout token has no nonce");
-  auto times = check_signed(*jws, {policy, keys, now, kReason});
+  auto times = check_signed(*jws, {policy, keys, now, kReason, kLogoutTokenLife});
   if (!times) return std::unexpected(times.error());
   LogoutToken out{.expires = times->valid_until};
   if (!read_name(claims.member("sub"), out.subject) || !read_name(claims.member("sid"), out.session) ||

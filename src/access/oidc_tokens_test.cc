@@ -330,6 +330,28 @@ TEST(LogoutToken, OneOfSubjectAndSessionIsEnough) {
   EXPECT_EQ(token->session, "");
 }
 
+// Issuers of the drafts leave `exp` out: then it counts for two minutes, and the clocks' 30 s.
+TEST(LogoutToken, WithoutExpirationItCountsForALittleWhile) {
+  const struct {
+    int64_t issued;
+    std::string_view detail;
+  } cases[] = {
+      {1800000000, ""},
+      {1800000029, ""},
+      {1799999851, ""},
+      {1800000031, "the token is not valid yet"},
+      {1799999850, "the token has expired"},
+      {1, "the token has expired"},
+  };
+  for (const auto& c : cases) {
+    std::string claims = R"("iss":"https://id.example","aud":"gatehouse","sub":"alice","iat":)" +
+                         std::to_string(c.issued) + "," + std::string(kLogout);
+    auto token = verify_logout(sign(claims));
+    EXPECT_EQ(token ? "" : std::string(token.error().detail), c.detail) << c.issued;
+    if (token) EXPECT_EQ(token->expires.unix_seconds(), c.issued + 150);
+  }
+}
+
 TEST(LogoutToken, WhatIsNoneIsRefused) {
   const std::string event = "," + std::string(kLogout);
   const struct {
@@ -354,8 +376,9 @@ TEST(LogoutToken, WhatIsNoneIsRefused) {
       {with("aud", R"("other")", event), "", "the token is for another audience"},
       {with("iss", R"("https://other.example")", event), "", "the token's issuer is not accepted"},
       {with("iat", "", event), "", "the token does not say when it was issued"},
-      {with("exp", "", event), "", "the token does not say when it expires"},
+      {with("iat", "\"1800000000\"", event), "", "a date in the token cannot be read"},
       {with("exp", "1799999970", event), "", "the token has expired"},
+      {with("exp", "null", event), "", "the token does not say when it expires"},
   };
   for (const auto& c : cases) {
     auto token = verify_logout(sign(c.claims, c.type));
