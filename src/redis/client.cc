@@ -22,14 +22,6 @@ constexpr base::Duration kQuietMax = base::seconds(10);
 constexpr size_t kOutBytesMax = 256 * 1024;
 constexpr size_t kReadBytesMax = 256 * 1024;  // at once, before others have their turn
 constexpr size_t kSentMax = 10'000;
-constexpr size_t kErrorShown = 200;
-
-// What a server says may be anything, and goes to a log.
-std::string printable(std::string_view text) {
-  std::string out(text.substr(0, kErrorShown));
-  std::ranges::replace_if(out, [](char c) { return c < ' ' || c > '~'; }, '?');
-  return out;
-}
 
 std::string no_answer(base::Duration patience) {
   return "no answer within " + std::to_string(patience.milliseconds()) + " ms";
@@ -222,7 +214,7 @@ io::Task<Client::Outcome> Client::greet(Link& link, base::Instant deadline) {
       if (!reply) co_return std::unexpected(std::move(reply.error()));
       if (!*reply) break;
       if ((*reply)->kind == Reply::Kind::error) {
-        co_return std::unexpected("the server refuses us: " + printable((*reply)->text));
+        co_return std::unexpected("the server refuses us: " + error_text(**reply));
       }
     }
     if (missing == 0) co_return Outcome{};

@@ -2,6 +2,7 @@
 
 #include <hiredis/hiredis.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace redis {
@@ -65,6 +66,13 @@ struct ReplyReader::Making {
     return table;
   }
 };
+
+std::string error_text(const Reply& reply) {
+  constexpr size_t kShown = 200;
+  std::string out = reply.text.substr(0, kShown);
+  std::ranges::replace_if(out, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return out;
+}
 
 void append_command(std::string& out, const Command& command) {
   out.append("*").append(std::to_string(command.size())).append("\r\n");

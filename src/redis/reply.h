@@ -25,6 +25,9 @@ struct Reply {
   bool operator==(const Reply&) const = default;
 };
 
+// An error's text, short and printable: what a server says may be anything, and goes to a log.
+std::string error_text(const Reply& reply);
+
 using Command = std::vector<std::string>;  // {"GET", "key"}; any bytes
 
 void append_command(std::string& out, const Command& command);
