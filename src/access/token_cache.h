@@ -1,13 +1,15 @@
-// Tokens that verified, by SHA-256 digest, so that a signature is checked once and not on every request. One
-// per worker: no locks. Bounded in entries and bytes. An entry holds only for the provider definition and the
-// key set it was verified with and within the token's own times: every input of the decision is part of the
-// key. Refusals are not kept. Lookups do not allocate.
+// Tokens and session cookies that verified, by SHA-256 digest, so that a signature is checked and a seal
+// opened once and not on every request. One per worker: no locks. Bounded in entries and bytes. An entry
+// holds only for the provider definition and the key set (of a session: the sealer) it was verified with and
+// within the token's own times: every input of the decision is part of the key. Refusals are not kept.
+// Lookups do not allocate.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "access/identity.h"
+#include "access/session.h"
 #include "base/time.h"
 #include "crypto/digest.h"
 
@@ -23,6 +25,7 @@ struct CachedToken {
   base::WallTime valid_until;
   uint32_t provider = 0;  // index, a hint: provider_version decides
   IdentityPtr identity;   // empty: a free place
+  SessionPtr session;     // of a session's cookie; its claims are the identity's
 };
 
 class TokenCache {

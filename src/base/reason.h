@@ -50,9 +50,11 @@ namespace base {
   X(step_up_required, 401, "A stronger or more recent login is required")                         \
   X(login_state_invalid, 400, "The login was not begun in this browser, or not finished in time") \
   X(login_refused, 403, "The identity provider did not confirm the login")                        \
+  X(logout_token_invalid, 400, "The logout token is not valid")                                   \
   X(return_refused, 400, "The page to return to is not one of this host")                         \
   X(cross_site_refused, 403, "Pages of another site may not do this with the session")            \
   X(identity_provider_unavailable, 503, "The identity provider cannot be reached")                \
+  X(session_store_unavailable, 503, "The session store cannot be reached")                        \
   X(introspection_unavailable, 503, "The token cannot be checked with its issuer")                \
   X(backend_token_unavailable, 502, "No token for the backend could be had")                      \
   X(scope_insufficient, 403, "The credential lacks a scope")                                      \

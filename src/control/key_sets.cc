@@ -33,9 +33,10 @@ void KeySetKeeper::apply(const auth::Providers& providers) {
     Set& set = kept[provider.key_slot];
     set.provider = provider.name;
     set.source = provider.key_source;
-    set.location = provider.key_location;
+    if (set.source != auth::KeySource::discovery) set.location = provider.key_location;
     if (set.source == auth::KeySource::inline_json) set.keys = provider.inline_keys;
   }
+  for (auto& [key_slot, gone] : sets_) gone.looked->notify_all();
   sets_ = std::move(kept);
   for (auto& [key_slot, set] : sets_) {
     if (set.keys != nullptr || set.fetching || set.last_look.reached()) {
@@ -52,10 +53,41 @@ void KeySetKeeper::request(uint32_t key_slot) {
   if (found == sets_.end()) return parts_.publisher.publish_checked(key_slot);
   Set& set = found->second;
   if (set.fetching) return;  // its end answers
-  base::Duration interval = set.keys != nullptr ? kRequestInterval : kRetryFirst;
-  bool too_soon = set.last_look.reached() && parts_.loop.now() - set.last_look < interval;
-  if (set.source != auth::KeySource::url || too_soon) return parts_.publisher.publish_checked(key_slot);
+  if (!set.is_fetched() || set.was_just_looked_at(parts_.loop.now())) {
+    return parts_.publisher.publish_checked(key_slot);
+  }
   start_fetch(key_slot, set);
+}
+
+bool KeySetKeeper::Set::was_just_looked_at(base::Instant now) const {
+  base::Duration interval = keys != nullptr ? kRequestInterval : kRetryFirst;
+  return last_look.reached() && now - last_look < interval;
+}
+
+void KeySetKeeper::found_location(uint32_t key_slot, const std::string& url) {
+  auto found = sets_.find(key_slot);
+  if (found == sets_.end() || found->second.location == url) return;
+  found->second.location = url;
+  start_fetch(key_slot, found->second);
+}
+
+auth::KeySetPtr KeySetKeeper::find(uint32_t key_slot) const {
+  auto found = sets_.find(key_slot);
+  return found == sets_.end() ? nullptr : found->second.keys;
+}
+
+io::Task<auth::KeySetPtr> KeySetKeeper::fetch_anew(uint32_t key_slot) {
+  auto found = sets_.find(key_slot);
+  if (found == sets_.end()) co_return nullptr;
+  Set& set = found->second;
+  if (!set.fetching && set.is_fetched() && !set.was_just_looked_at(parts_.loop.now()))
+    start_fetch(key_slot, set);
+  if (set.fetching) {
+    std::shared_ptr<io::Broadcast> looked = set.looked;
+    io::Broadcast::Seat seat(*looked);
+    co_await io::wait_for(parts_.loop, base::kNever, seat.signal);
+  }
+  co_return find(key_slot);
 }
 
 void KeySetKeeper::files_changed(std::span<const std::string> paths, bool everything) {
@@ -123,6 +155,7 @@ void KeySetKeeper::take(uint32_t key_slot, const std::string& location, const Fe
     set.due = now + std::min(retry, kRetryMax);
   }
   due_changed_.fire();
+  set.looked->notify_all();
   parts_.publisher.publish_checked(key_slot);
 }
 
@@ -130,7 +163,7 @@ io::Task<> KeySetKeeper::run() {
   for (;;) {
     base::Instant next = base::kNever;
     for (auto& [key_slot, set] : sets_) {
-      if (set.source != auth::KeySource::url || set.fetching || !set.due.reached()) continue;
+      if (!set.is_fetched() || set.fetching || !set.due.reached()) continue;
       if (set.due <= parts_.loop.now()) {
         start_fetch(key_slot, set);
       } else {

@@ -1,5 +1,5 @@
-// Keeps the key sets of jwt providers: read from files when they change, fetched from URLs ahead of their
-// expiry and when a token names a key that is not known, never more often than a bound, and never by a
+// Keeps the key sets of jwt and oidc providers: read from files when they change, fetched from URLs ahead of
+// their expiry and when a token names a key that is not known, never more often than a bound, and never by a
 // request itself. The last good set goes on serving when a fetch fails. Control thread only.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "config/files.h"
 #include "control/fetch.h"
+#include "io/broadcast.h"
 #include "io/loop.h"
 #include "io/task.h"
 
@@ -42,6 +43,12 @@ class KeySetKeeper {
   void apply(const auth::Providers& providers);
   // A worker met a token whose key is not in the set.
   void request(uint32_t key_slot);
+  // Discovery says where an issuer's keys are.
+  void found_location(uint32_t key_slot, const std::string& url);
+  // The set at hand; null: none yet, or no such slot.
+  auth::KeySetPtr find(uint32_t key_slot) const;
+  // After a look for new keys, unless there has just been one.
+  io::Task<auth::KeySetPtr> fetch_anew(uint32_t key_slot);
   void files_changed(std::span<const std::string> paths, bool everything);
 
   struct Status {
@@ -66,6 +73,12 @@ class KeySetKeeper {
     uint32_t failures = 0;
     base::Instant due;  // next fetch by itself
     base::Instant last_look;
+    std::shared_ptr<io::Broadcast> looked = std::make_shared<io::Broadcast>();
+    // discovery: once it has said where.
+    bool is_fetched() const {
+      return source == auth::KeySource::url || (source == auth::KeySource::discovery && !location.empty());
+    }
+    bool was_just_looked_at(base::Instant now) const;
   };
   void load_file(uint32_t key_slot, Set& set);
   void start_fetch(uint32_t key_slot, Set& set);

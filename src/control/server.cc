@@ -110,6 +110,14 @@ Server::Server(io::Loop& loop, ServerOptions options)
       resolver_(io::make_dns_resolver(loop)),
       fetcher_({.loop = loop, .mailbox = mailbox_, .machine_roots = {}}),
       keys_({.loop = loop, .fetcher = fetcher_, .files = files_, .publisher = *this}),
+      logins_({.loop = loop,
+               .mailbox = mailbox_,
+               .random = random_,
+               .fetcher = fetcher_,
+               .keys = keys_,
+               .folder = options_.folder,
+               .issuers = *this,
+               .sessions = *this}),
       names_(loop, *resolver_, *this),
       watcher_(loop, options_.folder),
       admin_(loop, *this) {}
@@ -130,6 +138,7 @@ int Server::run() {
   tasks_.spawn(watch_files());
   tasks_.spawn(watch_signals());
   tasks_.spawn(keys_.run());
+  tasks_.spawn(logins_.keep_issuers());
   tasks_.spawn(rotate_ticket_keys());
   tasks_.spawn(warn_of_expiry());
   ready_ = true;
@@ -278,6 +287,7 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   apply_log(*loaded.gate, diagnostics);
   fetcher_.apply(loaded.gate->fetch);
   apply_signer(*loaded.gate, snapshot, diagnostics);
+  logins_.prepare(*loaded.gate, snapshot, diagnostics);
   apply_listeners(*loaded.gate, compiled, diagnostics);
   apply_admin(*loaded.gate, diagnostics);
   fill_listener_policies(*loaded.gate, compiled);
@@ -285,6 +295,7 @@ bool Server::take(config::LoadedGate loaded, base::Instant began) {
   bool changed = current_.snapshot == nullptr || loaded.gate != current_.loaded.gate ||
                  snapshot.services != current_.snapshot->services ||
                  snapshot.signer != current_.snapshot->signer ||
+                 snapshot.sealer != current_.snapshot->sealer ||
                  snapshot.listeners.size() != current_.snapshot->listeners.size();
   if (changed) {
     snapshot.generation = ++current_.number;
@@ -313,6 +324,7 @@ void Server::publish(Compiled& compiled) {
   gate::SnapshotPtr snapshot = compiled.snapshot;
   post_to_workers([snapshot](gate::Worker& worker) { worker.apply(snapshot); });
   keys_.apply(*snapshot->providers);
+  logins_.apply(*snapshot);
   names_.apply(compiled.names_to_resolve);
   for (uint32_t slot : compiled.removed_slots) {
     post_to_workers([slot](gate::Worker& worker) { worker.forget_service(slot); });
@@ -539,6 +551,21 @@ void Server::worker_drained(uint32_t) {
   });
 }
 
+void Server::ask(uint32_t worker, uint64_t number, gate::Question question) {
+  mailbox_.post([this, worker, number, question = std::move(question)]() mutable {
+    tasks_.spawn(answer_question(worker, number, std::move(question)));
+  });
+}
+
+io::Task<> Server::answer_question(uint32_t worker, uint64_t number, gate::Question question) {
+  gate::Answer answer = co_await logins_.answer(std::move(question));
+  if (number == gate::kNobodyWaits) co_return;
+  WorkerThread& thread = *workers_[worker];
+  thread.post([number, answer = std::move(answer), to = &thread.worker()]() mutable {
+    to->answer(number, std::move(answer));
+  });
+}
+
 void Server::wake_log_writer() { log_.wake(); }
 
 void Server::publish_keys(uint32_t key_slot, const auth::KeySetPtr& keys) {
@@ -547,6 +574,22 @@ void Server::publish_keys(uint32_t key_slot, const auth::KeySetPtr& keys) {
 
 void Server::publish_checked(uint32_t key_slot) {
   post_to_workers([key_slot](gate::Worker& worker) { worker.keys_checked(key_slot); });
+}
+
+void Server::publish_issuer(const std::string& provider, const gate::IssuerMetadataPtr& metadata) {
+  post_to_workers([provider, metadata](gate::Worker& worker) { worker.put_issuer(provider, metadata); });
+}
+
+void Server::publish_renewed(const gate::RenewedSession& renewed) {
+  post_to_workers([renewed](gate::Worker& worker) { worker.put_renewed_session(renewed); });
+}
+
+void Server::publish_revocation(const auth::Revocation& revocation) {
+  post_to_workers([revocation](gate::Worker& worker) { worker.revoke(revocation); });
+}
+
+void Server::publish_revoked(gate::Sessions::Revoked known) {
+  post_to_workers([known](gate::Worker& worker) { worker.sessions().set_revoked(known); });
 }
 
 void Server::publish_endpoints(const gate::Worker::ResolvedEndpoints& resolved) {

@@ -18,6 +18,7 @@
 #include "control/identity_key.h"
 #include "control/key_sets.h"
 #include "control/log_writer.h"
+#include "control/logins.h"
 #include "control/names.h"
 #include "control/watcher.h"
 #include "control/worker_thread.h"
@@ -41,6 +42,8 @@ struct ServerOptions {
 class Server final : private gate::ControlPlane,
                      private KeySetKeeper::Publisher,
                      private NameKeeper::Publisher,
+                     private IssuerKeeper::Publisher,
+                     private SessionKeeper::Publisher,
                      private AdminSource {
  public:
   Server(io::Loop& loop, ServerOptions options);
@@ -73,11 +76,16 @@ class Server final : private gate::ControlPlane,
 
   // gate::ControlPlane: called by workers.
   void request_keys(uint32_t key_slot) override;
+  void ask(uint32_t worker, uint64_t number, gate::Question question) override;
   void worker_drained(uint32_t worker) override;
   void wake_log_writer() override;
   // What the keepers learn, passed on to the workers.
   void publish_keys(uint32_t key_slot, const auth::KeySetPtr& keys) override;
   void publish_checked(uint32_t key_slot) override;
+  void publish_issuer(const std::string& provider, const gate::IssuerMetadataPtr& metadata) override;
+  void publish_renewed(const gate::RenewedSession& renewed) override;
+  void publish_revocation(const auth::Revocation& revocation) override;
+  void publish_revoked(gate::Sessions::Revoked known) override;
   void publish_endpoints(const gate::Worker::ResolvedEndpoints& resolved) override;
 
   bool start();
@@ -105,6 +113,7 @@ class Server final : private gate::ControlPlane,
                     config::Diagnostics& diagnostics);
   void report(const config::Diagnostics& before) const;
   std::string describe_generation() const;
+  io::Task<> answer_question(uint32_t worker, uint64_t number, gate::Question question);
   void write_ready_file() const;
   void begin_drain();
   template <class Call>
@@ -145,6 +154,7 @@ class Server final : private gate::ControlPlane,
   std::unique_ptr<io::Resolver> resolver_;
   CurlFetcher fetcher_;
   KeySetKeeper keys_;
+  Logins logins_;
   NameKeeper names_;
   Watcher watcher_;
   LogWriter log_;

@@ -1,50 +1,14 @@
-// What the gate says itself: why an exchange failed (RFC 9457 problem details, or a page for a person), and
-// the few resources of its own under /.well-known/gatehouse/.
+// What the gate says itself: why an exchange failed (RFC 9457 problem details, or a page for a person).
 #include <string>
 
 #include "base/bytes.h"
 #include "gate/exchange.h"
+#include "gate/page.h"
 
 namespace gate {
 
 using base::Reason;
 using http::HeaderId;
-
-namespace {
-
-// A person at a browser, not a program: RFC 9457 says nothing of them, a page does.
-bool wants_page(const http::RequestHead& head) {
-  if (head.method != http::Method::get) return false;
-  const http::Header* mode = head.headers.find(HeaderId::sec_fetch_mode);
-  if (mode != nullptr && mode->value != "navigate") return false;
-  const http::Header* accept = head.headers.find(HeaderId::accept);
-  return accept != nullptr && accept->value.find("text/html") != std::string_view::npos;
-}
-
-std::string html_escaped(std::string_view text) {
-  std::string out;
-  for (char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
-}  // namespace
 
 std::string_view connection_refusal() {
   static const std::string answer = [] {
@@ -76,14 +40,25 @@ io::Task<> Exchange::answer(const base::Error& error) {
     client_.abort();  // a cut connection is the only honest end of a half-sent answer
     co_return;
   }
+  Result sent = leads_to_login(error) ? co_await send_to_login(error) : base::fail(error);
+  if (!sent && !client_.response_started()) sent = co_await answer_problem(sent.error());
+  if (!sent) client_.abort();
+}
+
+// error may be another than the exchange ended with: nobody can be sent to a login that cannot begin.
+io::Task<Exchange::Result> Exchange::answer_problem(base::Error error) {
+  record_.reason = error.reason;
+  record_.detail = error.detail;
+  uint16_t status = static_cast<uint16_t>(base::reason_status(error.reason));
+  if (status == 0) co_return base::fail(error);
   headers_out_.clear();
   std::string challenge;
   add_failure_headers(error, challenge);
-  bool page = wants_page(client_.head());
-  std::string body = make_problem(error, page ? ProblemForm::page : ProblemForm::json);
-  Result sent = co_await send_text(static_cast<uint16_t>(status),
-                                   page ? "text/html; charset=utf-8" : "application/problem+json", body);
-  if (!sent) client_.abort();
+  if (!is_navigation(client_.head())) {
+    co_return co_await send_text(status, "application/problem+json", make_problem(error));
+  }
+  add_header("Content-Security-Policy", kPagePolicy);
+  co_return co_await send_text(status, "text/html; charset=utf-8", make_problem_page(error));
 }
 
 // challenges holds what they say.
@@ -116,39 +91,14 @@ void Exchange::add_challenges(const base::Error& error, std::string& challenges)
   if (text.size() > first) add_header("WWW-Authenticate", text.substr(first));
 }
 
-std::string Exchange::make_problem(const base::Error& error, ProblemForm form) const {
+std::string Exchange::make_problem(const base::Error& error) const {
   std::string_view name = base::reason_name(error.reason);
-  std::string_view title = base::reason_title(error.reason);
-  std::string status = std::to_string(base::reason_status(error.reason));
-  std::string body;
-  if (form == ProblemForm::page) {
-    body +=
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" "
-        "content=\"width=device-width\"><title>";
-    body += html_escaped(title);
-    body +=
-        "</title><style>:root{color-scheme:light dark}body{font:1rem/1.5 "
-        "system-ui,sans-serif;max-width:36rem;"
-        "margin:15vh auto;padding:0 1rem}h1{font-size:1.4rem}code{font-size:.9em}</style><h1>";
-    body += html_escaped(title);
-    body += "</h1><p>";
-    body += html_escaped(error.detail);
-    body += ".<p><small>" + status + " <a href=\"";
-    body += kReasonsPath;
-    body += name;
-    body += "\">";
-    body += name;
-    body += "</a>, request <code>";
-    body += record_.id.text();
-    body += "</code></small>\n";
-    return body;
-  }
-  body += "{\"type\":\"";
+  std::string body = "{\"type\":\"";
   body += kReasonsPath;
   body += name;
   body += "\",\"title\":";
-  body += base::json_quoted(title);
-  body += ",\"status\":" + status + ",\"detail\":";
+  body += base::json_quoted(base::reason_title(error.reason));
+  body += ",\"status\":" + std::to_string(base::reason_status(error.reason)) + ",\"detail\":";
   body += base::json_quoted(error.detail);
   body += ",\"reason\":\"";
   body += name;
@@ -158,24 +108,18 @@ std::string Exchange::make_problem(const base::Error& error, ProblemForm form) c
   return body;
 }
 
-io::Task<Exchange::Result> Exchange::answer_own() {
-  const http::RequestHead& head = client_.head();
-  std::string_view path = target_.path.substr(kOwnPrefix.size());
-  bool readable = head.method == http::Method::get || head.method == http::Method::head;
-  headers_out_.clear();
-  if (readable && path == "jwks.json" && snapshot_->signer != nullptr) {
-    record_.route_pattern = "/.well-known/gatehouse/jwks.json";
-    add_header("Cache-Control", "public, max-age=60");
-    co_return co_await send_text(200, "application/jwk-set+json", snapshot_->signer->key_set_json());
+std::string Exchange::make_problem_page(const base::Error& error) const {
+  std::string_view name = base::reason_name(error.reason);
+  Page page(base::reason_title(error.reason));
+  page.paragraph(std::string(error.detail) + ".");
+  if (session_ != nullptr) {
+    page.link(std::string(kOwnPrefix) + "session", "Who you are signed in as");
   }
-  if (readable && path.starts_with("reasons/")) {
-    if (std::string_view text = reason_document(path.substr(8)); !text.empty()) {
-      record_.route_pattern = "/.well-known/gatehouse/reasons/{reason}";
-      add_header("Cache-Control", "public, max-age=3600");
-      co_return co_await send_text(200, "text/markdown; charset=utf-8", text);
-    }
-  }
-  co_return base::client_error(Reason::no_route, "the gate has nothing at this address");
+  std::string small = std::to_string(base::reason_status(error.reason));
+  small.append(" <a href=\"").append(kReasonsPath).append(name).append("\">").append(name);
+  small.append("</a>, request <code>").append(record_.id.text()).append("</code>");
+  page.small_print(small);
+  return page.take();
 }
 
 // The same address with the other scheme; 308, so that a POST stays one.
@@ -199,6 +143,7 @@ io::Task<Exchange::Result> Exchange::send_text(uint16_t status, std::string_view
   add_header("X-Content-Type-Options", "nosniff");
   add_header("Date", worker_.http_date());
   add_header("X-Request-Id", record_.id.text());
+  if (!cookie_out_.empty()) add_header("Set-Cookie", cookie_out_);
   record_.status = status;
   Result started = client_.start_response({.status = status,
                                            .headers = &headers_out_,

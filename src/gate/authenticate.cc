@@ -14,6 +14,7 @@ namespace {
 // How long a request waits for a key set to be fetched. The fetch itself belongs to the control thread and
 // goes on without it.
 constexpr base::Duration kKeysPatience = base::seconds(3);
+constexpr base::Duration kIntrospectionPatience = base::seconds(6);
 
 }  // namespace
 
@@ -26,22 +27,45 @@ io::Task<Exchange::Result> Exchange::authenticate() {
     if (!credential) co_return refuse_credential(credential.error());
     credential_ = *credential;
   }
-  if (credential_.kind == auth::CredentialKind::none) co_return authenticate_by_certificate();
+  if (credential_.kind == auth::CredentialKind::none) {
+    if (auto looked = co_await authenticate_by_session(); !looked || session_ != nullptr) co_return looked;
+    co_return authenticate_by_certificate();
+  }
 
-  auth::OnMissingKey on_missing_key = auth::OnMissingKey::ask;
-  for (;;) {
-    auth::Authentication outcome = auth::authenticate({.credential = credential_,
-                                                       .providers = providers,
-                                                       .key_sets = worker_.key_sets(),
-                                                       .cache = worker_.tokens(),
-                                                       .now = worker_.wall_at(worker_.now()),
-                                                       .on_missing_key = on_missing_key});
-    count_cache_use(outcome);
-    if (outcome.outcome != Outcome::needs_keys) co_return accept(std::move(outcome));
+  auth::AuthenticateInput input{.credential = credential_,
+                                .providers = providers,
+                                .key_sets = worker_.key_sets(),
+                                .cache = worker_.tokens(),
+                                .now = worker_.wall_at(worker_.now())};
+  auth::Authentication outcome = auth::authenticate(input);
+  count_cache_use(outcome);
+  if (outcome.outcome == Outcome::needs_keys) {
     auto waited = co_await wait_for_keys(providers[outcome.provider].key_slot);
     if (!waited) co_return waited;
-    on_missing_key = auth::OnMissingKey::refuse;
+    input.now = worker_.wall_at(worker_.now());
+    input.on_missing_key = auth::OnMissingKey::refuse;
+    outcome = auth::authenticate(input);
+    count_cache_use(outcome);
   }
+  if (outcome.outcome == Outcome::needs_introspection) co_return co_await introspect(input, outcome.provider);
+  co_return accept(std::move(outcome));
+}
+
+// A token that only its issuer can read.
+io::Task<Exchange::Result> Exchange::introspect(auth::AuthenticateInput input, uint32_t provider) {
+  Answer answer = co_await ask(
+      Introspect{.provider = input.providers[provider].name, .token = std::string(credential_.text)},
+      kIntrospectionPatience);
+  if (!answer.outcome) {
+    base::Error error = answer.outcome.error();
+    if (error.reason == Reason::client_disconnected) co_return base::fail(error);
+    if (error.reason == Reason::identity_provider_unavailable)
+      error.reason = Reason::introspection_unavailable;
+    co_return refuse_credential(error);
+  }
+  input.now = worker_.wall_at(worker_.now());
+  auth::keep_introspected(input, provider, {.identity = answer.identity, .valid_until = answer.until});
+  co_return accept({.outcome = Outcome::caller, .identity = std::move(answer.identity)});
 }
 
 // A request that brings nothing of its own is its connection's.

@@ -3,6 +3,8 @@
 //   forward.cc       to a backend, and again   response.cc      what the client is sent
 //   relay.cc         bodies                    answer.cc        the gate's own answers and failures
 //   upgrade.cc       a switch of protocols     tunnel.cc        and what comes after it
+//   session.cc       whose session it is       login.cc         from a page to a login and back
+//   own.cc           the gate's own addresses  sign_out.cc      who is signed in, and no more
 //   grpc.cc          how a call ends           grpc_call.h      what else is its own
 #include "gate/exchange.h"
 
@@ -216,6 +218,9 @@ Exchange::Result Exchange::authorise() {
                                                                                   : telemetry::Verdict::deny;
   }
   if (verdict_.allowed) return {};
+  if (verdict_.reason == Reason::credential_missing && session_failure_.reason != Reason::none) {
+    return base::fail(session_failure_);
+  }
   return base::fail(denial_of(verdict_));
 }
 

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "access/challenge.h"
 #include "access/credential.h"
+#include "access/cross_site.h"
 #include "access/login_state.h"
 #include "access/rules.h"
 #include "backends/pool.h"
@@ -97,6 +99,7 @@ class Exchange {
   Result find_service();
 
   // authenticate.cc
+  io::Task<Result> introspect(auth::AuthenticateInput input, uint32_t provider);
   Result authenticate_by_certificate();
   Result accept(auth::Authentication outcome);
   Result check_possession(const auth::Identity& identity);
@@ -104,6 +107,70 @@ class Exchange {
   void count_cache_use(const auth::Authentication& outcome);
   io::Task<Result> wait_for_keys(uint32_t key_slot);
   bool credential_stands_in(const http::Header& header) const;
+
+  // session.cc
+  struct OpenSession {
+    auth::SessionPtr session;
+    auth::IdentityPtr identity;  // null: the claims are in the session store
+  };
+  io::Task<Result> authenticate_by_session();
+  io::Task<Result> find_session(std::string_view provider_name);
+  base::Result<OpenSession> open_cookie(const auth::Provider& provider, std::string_view cookie);
+  crypto::Sha256 digest_of_cookie(const auth::Provider& provider, std::string_view cookie);
+  OpenSession keep_open(const auth::Provider& provider, const crypto::Sha256& digest, OpenSession open);
+  io::Task<base::Result<OpenSession>> keep_up(const auth::Provider& provider, OpenSession open,
+                                              std::string_view cookie);
+  void reseal(const auth::Provider& provider, std::string_view cookie, base::WallTime now);
+  io::Task<base::Result<OpenSession>> ask_for_session(const auth::Provider& provider, Question question);
+  void note_session_failure(const base::Error& error, std::string_view provider);
+  void send_session_cookie(std::string_view value, const auth::Session& session);
+  Result check_cross_site();
+  Result check_cross_site(std::span<const websocket::OriginPattern> allowed, auth::Asked asked);
+  io::Task<Answer> ask(Question question, base::Duration patience);
+
+  // login.cc
+  struct NewCookie {
+    std::string_view prefix;
+    std::string_view name;
+    std::string_view value;
+    base::Duration max_age;
+  };
+  static std::string new_cookie(const NewCookie& cookie);
+  static std::string removed_cookie(std::string_view prefix, std::string_view name);
+  std::string redirect_uri(std::string_view provider) const;
+  bool cookies_can_be_kept() const;
+  bool leads_to_login(const base::Error& error) const;
+  io::Task<Result> send_to_login(const base::Error& error);
+  struct LoginWish {
+    std::string provider;
+    std::string return_to;
+  };
+  io::Task<Result> begin_login(LoginWish wish);
+  std::vector<std::string> make_room_for_login() const;
+  io::Task<Result> answer_login();
+  std::vector<const auth::Provider*> login_choices(std::string_view return_to) const;
+  io::Task<Result> answer_callback(std::string_view provider_name);
+
+  // sign_out.cc
+  struct SignedIn {
+    auth::SessionPtr session;
+    auth::IdentityPtr identity;
+    std::string label;  // of the provider
+  };
+  io::Task<Result> find_signed_in(std::vector<SignedIn>& found);
+  io::Task<Result> answer_session();
+  std::string session_page(const std::vector<SignedIn>& found) const;
+  io::Task<Result> answer_logout_page();
+  io::Task<Result> answer_logout();
+  io::Task<Result> answer_backchannel_logout(std::string_view provider_name);
+  io::Task<base::Result<std::string>> read_form();
+
+  // own.cc
+  io::Task<Result> answer_own();
+  io::Task<Result> answer_key_set();
+  io::Task<Result> answer_reason(std::string_view name);
+  io::Task<Result> send_own_text(uint16_t status, std::string_view content_type, std::string_view body);
+  io::Task<Result> send_page(uint16_t status, std::string html);
 
   // connect.cc
   io::Task<Result> open_backend(const backends::EndpointState* avoid);
@@ -134,12 +201,17 @@ class Exchange {
   bool can_end_call() const;
   std::string_view call_message(const base::Error& error);
 
+  // backend_token.cc
+  io::Task<Result> obtain_backend_token();
+
   // request_head.cc
   Result build_request_headers();
+  bool add_others_cookies(const http::Header& header);
   bool add_forwarding_headers();
   Result sign_identity();
   bool add_identity_headers();
   bool add_client_certificate();
+  bool add_backend_token();
   bool add_header(std::string_view name, std::string_view value);
   std::string_view header_safe(std::string_view value);
   std::string_view joined_groups();
@@ -148,6 +220,7 @@ class Exchange {
   // response.cc
   Result start_response();
   void build_response_headers();
+  void add_session_cookie();
   http::BodyLength answer_length() const;
 
   // upgrade.cc
@@ -164,15 +237,15 @@ class Exchange {
 
   // answer.cc
   io::Task<> answer(const base::Error& error);
-  io::Task<Result> answer_own();
   io::Task<Result> redirect_to_https();
   io::Task<Result> send_text(uint16_t status, std::string_view content_type, std::string_view body);
   void add_failure_headers(const base::Error& error, std::string& challenges);
   void add_challenges(const base::Error& error, std::string& challenges);
   io::Task<Result> flush_answer(http::BodySink& sink);
   io::Task<Result> client_ready();
-  enum class ProblemForm : uint8_t { json, page };
-  std::string make_problem(const base::Error& error, ProblemForm form) const;
+  io::Task<Result> answer_problem(base::Error error);
+  std::string make_problem(const base::Error& error) const;
+  std::string make_problem_page(const base::Error& error) const;
 
   void enter(telemetry::Phase phase) { record_.phases.enter(phase, worker_.now()); }
   telemetry::Attempt& attempt() { return record_.attempts[record_.attempts_kept() - 1]; }
@@ -197,7 +270,13 @@ class Exchange {
   auth::Credential credential_;
   std::optional<crypto::Sha256> proved_;  // the key that a DPoP proof of this request showed
   auth::IdentityPtr identity_;
+  auth::SessionPtr session_;  // that the identity came with
+  base::Error session_failure_{.reason =
+                                   base::Reason::none};  // why a session cookie that came counts for nothing
+  uint64_t revocations_seen_ = 0;
+  std::string cookie_out_;  // Set-Cookie for the client; mostly empty
   auth::AssertionPtr assertion_;
+  std::string_view backend_token_;  // in scratch_; empty: none
   auth::Verdict verdict_;
 
   base::Instant attempt_began_;

@@ -15,6 +15,9 @@ io::Task<Exchange::Result> Exchange::forward() {
     co_return base::gate_error(Reason::proxy_internal_error, "forwarding without an allow was prevented");
   }
   if (call_.is_overdue(worker_.loop().now())) co_return base::fail(failure_within_call({}));
+  if (service_->token.kind != BackendToken::none) {
+    if (auto had = co_await obtain_backend_token(); !had) co_return had;
+  }
   begin_attempt();
   if (auto built = build_request_headers(); !built) co_return built;
 

@@ -5,12 +5,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <variant>
 
 #include "access/identity.h"
 #include "access/login_state.h"
+#include "access/oidc.h"
 #include "access/session.h"
 #include "base/result.h"
 #include "gate/snapshot.h"
@@ -18,27 +20,35 @@
 
 namespace gate {
 
-// The browser is back with a code. Answer: session.
+// A login is to begin and the issuer's metadata is not at hand. Answer: nothing but the error; the metadata
+// is posted before it.
+struct FindIssuer {
+  std::string provider;
+};
+// The browser is back with a code. Answer: session, and text, the cookie's value.
 struct CompleteLogin {
   auth::LoginState login;
-  std::string code;
+  auth::AuthorizationAnswer answer;  // to that login
   std::string redirect_uri;
+  std::optional<base::Duration> max_age;  // what was asked for
 };
-// The session's tokens end soon or have ended. Answer: session, of the next version; session_ended when the
-// issuer does not renew it.
+// The session's tokens end soon or have ended. Answer: session, of the next version, and text, its cookie's
+// value; session_ended when the issuer does not renew it. All workers are told the same.
 struct RenewSession {
   auth::SessionPtr session;
 };
-// A cookie whose claims are in the store. Answer: session, whole.
+// A cookie whose claims are in the store. Answer: session, whole, and text, its cookie's value.
 struct LoadSession {
   auth::SessionPtr session;
 };
-// Answer: text, the URL where the issuer's own session is ended (RP-initiated logout); empty: it has none.
-enum class SignOut : uint8_t { here, everywhere };
+// gate: this session alone. provider: and the issuer's own, which would let the browser in again unasked.
+// everywhere: and every other session of the person's with this gate. Answer: text, the URL where the
+// issuer's own session is ended (RP-initiated logout); empty: it has none, or that was not asked for.
+enum class SignOut : uint8_t { gate, provider, everywhere };
 struct EndSession {
   auth::SessionPtr session;
   std::string subject;
-  SignOut reach = SignOut::here;
+  SignOut reach = SignOut::provider;
   std::string return_uri;  // post_logout_redirect_uri
 };
 // OpenID Connect Back-Channel Logout 1.0 §2.5. Answer: nothing but the error.
@@ -59,8 +69,8 @@ struct FetchBackendToken {
   auth::IdentityPtr caller;
 };
 
-using Question = std::variant<CompleteLogin, RenewSession, LoadSession, EndSession, TakeLogoutToken,
-                              Introspect, FetchBackendToken>;
+using Question = std::variant<FindIssuer, CompleteLogin, RenewSession, LoadSession, EndSession,
+                              TakeLogoutToken, Introspect, FetchBackendToken>;
 
 struct Answer {
   base::Result<> outcome;
@@ -70,23 +80,41 @@ struct Answer {
   base::WallTime until;  // how long identity or text may be used
 };
 
+// Nobody waits for the answer: what was asked is told to all workers anyway.
+inline constexpr uint64_t kNobodyWaits = 0;
+
 // The questions of one worker that wait for an answer.
 class Inquiries {
  public:
   // Lives in the coroutine that waits.
-  struct Seat {
-    ~Seat();
+  class Seat {
+   public:
+    explicit Seat(Inquiries& inquiries) : inquiries_(inquiries), number_(++inquiries.last_) {
+      inquiries_.seats_.emplace(number_, this);
+    }
+    ~Seat() { inquiries_.seats_.erase(number_); }
+    Seat(const Seat&) = delete;
+    Seat& operator=(const Seat&) = delete;
+
+    uint64_t number() const { return number_; }
     io::Signal answered;
     std::optional<Answer> answer;
-    Inquiries* owner = nullptr;
-    uint64_t number = 0;
+
+   private:
+    Inquiries& inquiries_;
+    uint64_t number_;
   };
-  uint64_t take_seat(Seat& seat);
-  void deliver(uint64_t number, Answer answer);
+
+  void deliver(uint64_t number, Answer answer) {
+    auto found = seats_.find(number);
+    if (found == seats_.end()) return;
+    found->second->answer = std::move(answer);
+    found->second->answered.fire();
+  }
 
  private:
   std::unordered_map<uint64_t, Seat*> seats_;
-  uint64_t last_ = 0;
+  uint64_t last_ = kNobodyWaits;
 };
 
 }  // namespace gate

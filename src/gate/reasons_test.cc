@@ -165,6 +165,100 @@ void take_the_route_away(Scene& scene) {
   scene.world.sim.run_until([&] { return client.ended(); });
 }
 
+// A service that people log in to, and a sealer to make its cookies with.
+void open_to_people(Scene& scene, std::function<void(Service&)> adjust = {}) {
+  scene.world.sealer =
+      std::make_shared<const auth::Sealer>(std::vector{crypto::derive_aead_key("a secret", "sessions")});
+  scene.world.worker->sessions().set_revoked(Sessions::Revoked::known);
+  scene.world.serve({{.path = "/a", .adjust = [&](Service& service) {
+                        service.login_providers = {"staff"};
+                        if (adjust) adjust(service);
+                      }}});
+}
+void let_control_answer(Scene& scene, Reason reason) {
+  scene.world.control.on_question = [&scene, reason](SilentControl::Asked& asked) {
+    Answer answer;
+    answer.outcome = base::gate_error(reason, "as the test says");
+    scene.world.worker->answer(asked.number, std::move(answer));
+  };
+}
+auth::Session session_of(Scene& scene) {
+  int64_t now = scene.world.worker->wall_at(scene.world.sim.loop.now()).ns;
+  return {.id = auth::make_session_id(scene.world.random),
+          .provider = "staff",
+          .host = "a",
+          .signed_in = {now},
+          .seen = {now},
+          .tokens_from = {now},
+          .tokens_until = {now + base::seconds(600).ns},
+          .ends = {now + base::seconds(6000).ns},
+          .claims = R"({"sub":"alice"})"};
+}
+std::string cookie_of(Scene& scene, const auth::Session& session) {
+  return "Cookie: __Host-gatehouse.session.staff=" +
+         auth::seal_session(session, *scene.world.sealer, scene.world.random) + "\r\n";
+}
+Provoke with_session(std::function<void(auth::Session&)> change, Reason answered = Reason::none) {
+  return [=](Scene& scene) {
+    open_to_people(scene);
+    if (answered != Reason::none) let_control_answer(scene, answered);
+    auth::Session session = session_of(scene);
+    change(session);
+    scene.world.ask(get("/a/people", cookie_of(scene, session)));
+  };
+}
+void end_tokens(auth::Session& session) {
+  session.renewal = auth::Renewal::possible;
+  session.tokens_until = session.signed_in;
+}
+Provoke coming_back_with(std::string_view query, Reason answered) {
+  return [query = std::string(query), answered](Scene& scene) {
+    open_to_people(scene);
+    let_control_answer(scene, answered);
+    auth::LoginState login = auth::make_login_state(scene.world.random);
+    login.provider = "staff";
+    login.host = "a";
+    login.return_to = "/";
+    login.began = scene.world.worker->wall_at(scene.world.sim.loop.now());
+    scene.world.ask(get("/.well-known/gatehouse/callback/staff?state=" + login.state + query,
+                        "Cookie: " + auth::login_cookie_name(login.state) + "=" +
+                            auth::seal_login(login, *scene.world.sealer, scene.world.random) + "\r\n"));
+  };
+}
+void forge_a_request(Scene& scene) {
+  open_to_people(scene);
+  scene.world.ask(
+      "POST /a/people HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\nSec-Fetch-Site: cross-site\r\n" +
+      cookie_of(scene, session_of(scene)) + "\r\n");
+}
+void send_a_bad_logout_token(Scene& scene) {
+  open_to_people(scene);
+  let_control_answer(scene, Reason::logout_token_invalid);
+  scene.world.ask(
+      "POST /.well-known/gatehouse/backchannel-logout/staff HTTP/1.1\r\nHost: a\r\nContent-Type: "
+      "application/x-www-form-urlencoded\r\nContent-Length: 14\r\n\r\nlogout_token=x");
+}
+void want_a_token_that_cannot_be_had(Scene& scene) {
+  open_to_people(scene, [](Service& service) { service.token.kind = BackendToken::client_credentials; });
+  let_control_answer(scene, Reason::backend_token_unavailable);
+  scene.world.ask(get("/a/open"));
+}
+void show_a_token_nobody_can_check(Scene& scene) {
+  auth::ProviderSpec opaque;
+  opaque.name = "opaque";
+  opaque.introspection.emplace();
+  opaque.introspection->url = "https://id.example/introspect";
+  opaque.introspection->audience = {"orders"};
+  let_control_answer(scene, Reason::introspection_unavailable);
+  scene.world.serve({{.path = "/a"}},
+                    [&](Snapshot& s) { s.providers = auth::testing::compile_one(std::move(opaque)); });
+  scene.world.ask(get("/a/open", "Authorization: Bearer opaque-token\r\n"));
+}
+void return_elsewhere(Scene& scene) {
+  open_to_people(scene);
+  scene.world.ask(get("/.well-known/gatehouse/login?to=//evil.example"));
+}
+
 const std::map<Reason, Provoke>& provocations() {
   static const std::map<Reason, Provoke> all = {
       {Reason::dns_timeout, with_service([](Service& s) { s.endpoints = nullptr; }, get("/a/open"))},
@@ -198,6 +292,17 @@ const std::map<Reason, Provoke>& provocations() {
       {Reason::key_set_unavailable, withhold_the_key_set},
       {Reason::proof_invalid, [](Scene& scene) { prove(scene, ""); }},
       {Reason::proof_memory_full, fill_the_memory_of_proofs},
+      {Reason::session_invalid, with_session([](auth::Session& s) { s.host = "b"; })},
+      {Reason::session_ended, with_session([](auth::Session& s) { s.ends = s.signed_in; })},
+      {Reason::identity_provider_unavailable, with_session(end_tokens)},
+      {Reason::session_store_unavailable, with_session(end_tokens, Reason::session_store_unavailable)},
+      {Reason::cross_site_refused, forge_a_request},
+      {Reason::login_state_invalid, coming_back_with("&code=", Reason::none)},
+      {Reason::login_refused, coming_back_with("&code=c0de", Reason::login_refused)},
+      {Reason::return_refused, return_elsewhere},
+      {Reason::logout_token_invalid, send_a_bad_logout_token},
+      {Reason::introspection_unavailable, show_a_token_nobody_can_check},
+      {Reason::backend_token_unavailable, want_a_token_that_cannot_be_had},
       {Reason::scope_insufficient, with_key("/a/write")},
       {Reason::rule_denied, asking(get("/a/other"))},
       {Reason::origin_refused,

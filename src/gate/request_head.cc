@@ -4,6 +4,7 @@
 #include "gate/decision.h"
 #include "gate/exchange.h"
 #include "gate/shown_certificate.h"
+#include "http/cookie.h"
 
 namespace gate {
 
@@ -77,7 +78,12 @@ Exchange::Result Exchange::build_request_headers() {
   for (const http::Header& header : head.headers) {
     if (header.hop_by_hop || kNeverForwarded.test(header.id)) continue;
     if ((header.id == HeaderId::x_api_key || header.id == HeaderId::dpop) && keys_are_read) continue;
-    if (header.id == HeaderId::authorization && credential_stands_in(header)) continue;
+    if (header.id == HeaderId::authorization && (!backend_token_.empty() || credential_stands_in(header)))
+      continue;
+    if (header.id == HeaderId::cookie) {
+      if (!add_others_cookies(header)) fits = false;
+      continue;
+    }
     if ((header.id == HeaderId::traceparent || header.id == HeaderId::tracestate) && !peer_trusted_) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
     if (!call_.passes(header, headers_out_.size())) continue;
@@ -85,10 +91,27 @@ Exchange::Result Exchange::build_request_headers() {
   }
   for (const NamedValue& edit : edits.set) fits &= add_header(edit.name, edit.value);
   for (const NamedValue& edit : edits.add) fits &= add_header(edit.name, edit.value);
-  fits &=
-      add_forwarding_headers() && add_identity_headers() && add_client_certificate() && add_websocket_key();
+  fits &= add_forwarding_headers() && add_identity_headers() && add_client_certificate() &&
+          add_websocket_key() && add_backend_token();
   if (!fits) return base::client_error(Reason::request_head_too_large, "the headers to forward do not fit");
   return {};
+}
+
+bool Exchange::add_backend_token() {
+  return backend_token_.empty() || add_header("Authorization", scratch_.join("Bearer ", backend_token_));
+}
+
+// Our own cookies are for us alone. The service's edits of Cookie hold as for any header.
+bool Exchange::add_others_cookies(const http::Header& header) {
+  const HeaderEdits& edits = service_->request_headers;
+  if (!edits.empty() && is_edited_away(edits, header)) return true;
+  std::string_view left = http::strip_cookies(header.value, auth::kCookiePrefix, {});
+  if (left.empty()) {
+    std::span<char> room = scratch_.take(header.value.size());
+    if (room.size() < header.value.size()) return false;
+    left = http::strip_cookies(header.value, auth::kCookiePrefix, room);
+  }
+  return left.empty() || add_header("Cookie", left);
 }
 
 // Who called and how, for the backend. A trusted proxy's own account is continued, anybody else's replaced.

@@ -66,6 +66,8 @@ void Exchange::build_response_headers() {
   for (const http::Header& header : answer_.headers) {
     if (header.hop_by_hop || kNeverPassedOn.test(header.id)) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
+    // No backend speaks for the gate to a browser.
+    if (header.id == HeaderId::set_cookie && header.value.starts_with(auth::kCookiePrefix)) continue;
     headers_out_.add(header);
     if (header.id == HeaderId::content_type && call_.translates_answer()) {
       const auto type = http::parse_grpc_content_type(header.value);
@@ -75,6 +77,20 @@ void Exchange::build_response_headers() {
   for (const NamedValue& edit : edits.set) add_header(edit.name, edit.value);
   for (const NamedValue& edit : edits.add) add_header(edit.name, edit.value);
   add_header("X-Request-Id", record_.id.text());
+  if (!cookie_out_.empty()) add_session_cookie();
+}
+
+// Not on what caches may keep for everybody: they would hand the session to others. The next answer does.
+void Exchange::add_session_cookie() {
+  const http::Header* caching = answer_.headers.find(HeaderId::cache_control);
+  if (caching == nullptr) {
+    add_header("Cache-Control", "private");
+  } else if (!http::has_token(answer_.headers, HeaderId::cache_control, "private") &&
+             !http::has_token(answer_.headers, HeaderId::cache_control, "no-store") &&
+             !http::has_token(answer_.headers, HeaderId::cache_control, "no-cache")) {
+    return;
+  }
+  add_header("Set-Cookie", cookie_out_);
 }
 
 // An answer without a body may still name the length one would have (RFC 9110 §8.6).

@@ -35,6 +35,16 @@ class SilentControl final : public ControlPlane {
   void request_keys(uint32_t) override { ++keys_asked; }
   void worker_drained(uint32_t) override { drained = true; }
   void wake_log_writer() override {}
+  void ask(uint32_t, uint64_t number, Question question) override {
+    asked.push_back({number, std::move(question)});
+    if (on_question) on_question(asked.back());
+  }
+  struct Asked {
+    uint64_t number;
+    Question question;
+  };
+  std::vector<Asked> asked;
+  std::function<void(Asked&)> on_question;
   bool drained = false;
   int keys_asked = 0;
 };
@@ -111,8 +121,8 @@ class GateWorld {
   explicit GateWorld(uint64_t seed = 1, io::SimWeather* weather = nullptr);
   ~GateWorld();
 
-  // Rules of every service: GET /…/open is anyone's, POST and PUT too; /…/secret needs a key; the rest is
-  // denied.
+  // Rules of every service: GET /…/open is anyone's, POST and PUT too; /…/secret needs a key; /…/people is
+  // for those who logged in with the provider "staff", where the service says so; the rest is denied.
   void serve(std::vector<ServiceSetup> services, std::function<void(Snapshot&)> adjust = {});
   std::vector<std::string> records();  // the lines since the last call
   // Sends one request on a connection of its own and waits for the answer's end.
@@ -125,7 +135,8 @@ class GateWorld {
   auth::ReplayGuard replays;
   std::vector<Seen> seen;
   std::map<uint8_t, std::unique_ptr<Backend>> backends;
-  std::string key;  // with the scope "read"
+  std::string key;                             // with the scope "read"
+  std::shared_ptr<const auth::Sealer> sealer;  // of every snapshot
   std::unique_ptr<Worker> worker;
   uint64_t generation = 0;
 };

@@ -14,7 +14,7 @@ auth::RuleSpec rule(std::string name, std::vector<auth::OnSpec> on) {
 }
 
 std::shared_ptr<const auth::RuleSet> compile(std::vector<auth::RuleSpec> specs, auth::RuleOwner owner) {
-  std::vector<std::string> providers{"robots"};
+  std::vector<std::string> providers{"robots", "staff"};
   auto rules = auth::compile_rules({.rules = specs, .owner = owner, .provider_names = providers});
   if (!rules) ADD_FAILURE() << rules.error()[0].message;
   return *rules;
@@ -310,9 +310,18 @@ void GateWorld::serve(std::vector<ServiceSetup> setups, std::function<void(Snaps
   robots.api_keys.emplace();
   robots.api_keys->keys.push_back(
       {.id = "k1", .digest = auth::api_key_digest(key), .owner = "crawler", .scopes = {"read"}});
-  auto providers = auth::compile_providers(std::span(&robots, 1), nullptr);
+  auth::ProviderSpec staff;
+  staff.name = "staff";
+  staff.oidc.emplace();
+  staff.oidc->issuer = "https://id.example";
+  staff.oidc->client.id = "gate";
+  staff.oidc->label = "Our staff";
+  staff.oidc->algorithms = {crypto::Algorithm::es256};
+  std::array<auth::ProviderSpec, 2> specs = {std::move(robots), std::move(staff)};
+  auto providers = auth::compile_providers(specs, nullptr);
   if (!providers) ADD_FAILURE() << providers.error()[0].message;
   snapshot->providers = *providers;
+  snapshot->sealer = sealer;
   static const auto signing_key = crypto::SigningKey::generate(crypto::Algorithm::es256);
   snapshot->signer = std::make_shared<auth::AssertionSigner>(
       auth::AssertionSigner::Setup{.key = *signing_key, .issuer = "https://gate.example"});
@@ -351,8 +360,10 @@ void GateWorld::serve(std::vector<ServiceSetup> setups, std::function<void(Snaps
     rules.back().who.scopes = {"read"};
     rules.push_back(rule("write", {{.path = setup.path + "/write"}}));
     rules.back().who.scopes = {"write"};
+    rules.push_back(rule("people", {{.path = setup.path + "/people"}}));
+    rules.back().who.providers = {"staff"};
     service->rules = compile(std::move(rules), auth::RuleOwner::service);
-    service->rule_places = {"a.yaml:1:1", "a.yaml:2:1", "a.yaml:3:1"};
+    service->rule_places = {"a.yaml:1:1", "a.yaml:2:1", "a.yaml:3:1", "a.yaml:4:1"};
     if (setup.adjust) setup.adjust(*service);
     routing::RouteSpec route;
     route.path = *routing::PathPattern::parse(setup.path);

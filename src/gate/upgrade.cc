@@ -126,7 +126,8 @@ io::Task<> Exchange::review_access(Tunnel& tunnel) {
           {.why = {Reason::draining, base::Side::gate, base::Retry::never, "the gate is shutting down"},
            .to_client = {.code = websocket::kGoingAway, .reason = "the gate is shutting down"}});
     }
-    if (snapshot_ == worker_.snapshot()) {
+    bool revoked = session_ != nullptr && revocations_seen_ != worker_.sessions().revocations().version();
+    if (snapshot_ == worker_.snapshot() && !revoked) {
       co_await io::wait_for(worker_.loop(), base::kNever, seat.signal);
     } else if (Result still = co_await decide_again(); !still) {
       co_return tunnel.end(
@@ -144,6 +145,7 @@ class Exchange::Standing {
         snapshot_(exchange.snapshot_),
         service_(exchange.service_),
         identity_(exchange.identity_),
+        session_(exchange.session_),
         record_(exchange.record_) {}
   Standing(const Standing&) = delete;
   Standing& operator=(const Standing&) = delete;
@@ -156,6 +158,7 @@ class Exchange::Standing {
     exchange_.snapshot_ = snapshot_;
     exchange_.service_ = service_;
     exchange_.identity_ = identity_;
+    exchange_.session_ = session_;
     exchange_.record_ = record_;
     kept_ = false;
   }
@@ -166,6 +169,7 @@ class Exchange::Standing {
   SnapshotPtr snapshot_;
   const Service* service_;
   auth::IdentityPtr identity_;
+  auth::SessionPtr session_;
   telemetry::ExchangeRecord record_;
   bool kept_ = true;
 };
@@ -177,6 +181,8 @@ io::Task<Exchange::Result> Exchange::decide_again() {
   snapshot_ = worker_.snapshot();
   credential_ = {};
   identity_ = nullptr;
+  session_ = nullptr;
+  session_failure_.reason = Reason::none;
   record_.generation = snapshot_->generation;
   record_.listener = snapshot_->listeners[context_.listener].name;
   record_.rule_name = record_.rule_source = record_.observed_rule = {};

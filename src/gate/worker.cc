@@ -64,6 +64,7 @@ io::Task<> Worker::keep_house() {
       if (state != nullptr) state->pool.sweep(parts_.loop.now());
     }
     release_leaving();
+    sessions_.forget_passed(wall_at(parts_.loop.now()));
     if (log_ring_.needs_wake()) parts_.control.wake_log_writer();
   }
 }
@@ -157,6 +158,21 @@ void Worker::release_leaving() {
 }
 
 void Worker::put_keys(uint32_t key_slot, auth::KeySetPtr keys) { key_sets_.put(key_slot, std::move(keys)); }
+
+void Worker::put_renewed_session(RenewedSession renewed) {
+  sessions_.put_renewed(std::move(renewed), wall_at(parts_.loop.now()));
+}
+
+void Worker::revoke(const auth::Revocation& revocation) {
+  sessions_.revoke(revocation);
+  // Open WebSockets of whom it concerns end.
+  generations_.begin_round();
+  applied_.fire();
+}
+
+void Worker::put_issuer(std::string provider, IssuerMetadataPtr metadata) {
+  sessions_.put_issuer(std::move(provider), std::move(metadata));
+}
 
 void Worker::keys_checked(uint32_t key_slot) {
   KeysCheck& check = keys_check(key_slot);

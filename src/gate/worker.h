@@ -14,7 +14,10 @@
 #include "access/token_cache.h"
 #include "backends/pool.h"
 #include "crypto/random.h"
+#include "gate/backend_tokens.h"
 #include "gate/clients.h"
+#include "gate/inquiry.h"
+#include "gate/sessions.h"
 #include "gate/snapshot.h"
 #include "io/broadcast.h"
 #include "io/loop.h"
@@ -47,6 +50,9 @@ class ControlPlane {
   // A token named a key that the set at hand lacks. The control thread refetches, at a limited rate, and
   // answers with Worker::keys_checked whether or not there was anything new.
   virtual void request_keys(uint32_t key_slot) = 0;
+  // Whatever takes an issuer, the session store, or a token to find out. Answered with Worker::answer under
+  // the same number, unless that is kNobodyWaits.
+  virtual void ask(uint32_t worker, uint64_t number, Question question) = 0;
   // A worker that was told to drain has no connection left.
   virtual void worker_drained(uint32_t worker) = 0;
   // Lines wait in the worker's log ring.
@@ -85,6 +91,10 @@ class Worker {
   void forget_service(uint32_t slot);
   void put_keys(uint32_t key_slot, auth::KeySetPtr keys);
   void keys_checked(uint32_t key_slot);
+  void answer(uint64_t number, Answer answer) { inquiries_.deliver(number, std::move(answer)); }
+  void put_renewed_session(RenewedSession renewed);
+  void revoke(const auth::Revocation& revocation);
+  void put_issuer(std::string provider, IssuerMetadataPtr metadata);
   void set_access_log(AccessLog choice) { access_log_ = choice; }
   void add_listener(uint32_t number, std::unique_ptr<io::Listener> listener);
   void remove_listener(uint32_t number);
@@ -112,13 +122,22 @@ class Worker {
   auth::TokenCache& tokens() { return tokens_; }
   auth::AssertionCache& assertions() { return assertions_; }
   auth::KeySets& key_sets() { return key_sets_; }
-  // snapshot() is another one, or draining() has become true. Everybody is told, in turns.
+  // snapshot() is another one, a session was revoked, or draining() has become true. Everybody is told, in
+  // turns.
   io::Broadcast& generations() { return generations_; }
   io::Broadcast& keys_arrived() { return keys_arrived_; }
   // Asks the control thread to look for new keys, unless it was just asked or has just answered: key ids can
   // be made up at will, and must cost it nothing. False: there is no answer to wait for.
   bool ask_for_keys(uint32_t key_slot);
   uint64_t keys_checks(uint32_t key_slot) const;  // answers so far
+  Sessions& sessions() { return sessions_; }
+  Inquiries& inquiries() { return inquiries_; }
+  BackendTokens& backend_tokens() { return backend_tokens_; }
+  // For what all workers are told anyway.
+  void ask_without_waiting(Question question) {
+    parts_.control.ask(parts_.index, kNobodyWaits, std::move(question));
+  }
+  uint32_t index() const { return parts_.index; }
   bool draining() const { return draining_; }
   Clients& clients() { return clients_; }
   // Where a listener that was ever added listens.
@@ -165,6 +184,9 @@ class Worker {
   KeysCheck& keys_check(uint32_t key_slot);
   std::vector<KeysCheck> keys_checks_;  // by key slot
   io::Broadcast keys_arrived_;
+  Sessions sessions_;
+  Inquiries inquiries_;
+  BackendTokens backend_tokens_;
   io::Broadcast generations_;
   io::Signal applied_;
   std::vector<std::shared_ptr<ServiceState>> services_;  // by slot; made at the first request

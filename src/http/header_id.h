@@ -11,6 +11,7 @@ namespace http {
 #define GATEHOUSE_HEADERS(X)                                          \
   X(accept, "accept")                                                 \
   X(authorization, "authorization")                                   \
+  X(cache_control, "cache-control")                                   \
   X(client_cert, "client-cert")                                       \
   X(client_cert_chain, "client-cert-chain")                           \
   X(connection, "connection")                                         \
