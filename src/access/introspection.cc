@@ -70,8 +70,9 @@ base::Result<Introspected> read_introspection(std::string_view json, const Intro
   // From here on what is wrong is the token's: whoever sends it must not make its issuer look broken.
   if (active.text() != "true") return refuse("the token is not active");
   const IntrospectionSpec& spec = policy.spec;
+  // RFC 7662 §2.2: optional, and the endpoint is its issuer's own.
   JsonValue issuer = answer.member("iss");
-  if (!spec.issuer.empty() && !(issuer.is(JsonKind::string) && issuer.text() == spec.issuer)) {
+  if (!spec.issuer.empty() && issuer && !(issuer.is(JsonKind::string) && issuer.text() == spec.issuer)) {
     return refuse("the token's issuer is not accepted");
   }
   if (!is_access_token(answer)) return refuse("the token is of another type");

@@ -80,8 +80,8 @@ io::Task<auth::KeySetPtr> KeySetKeeper::fetch_anew(uint32_t key_slot) {
   auto found = sets_.find(key_slot);
   if (found == sets_.end()) co_return nullptr;
   Set& set = found->second;
-  if (!set.fetching && set.is_fetched() && !set.was_just_looked_at(parts_.loop.now()))
-    start_fetch(key_slot, set);
+  bool just_looked = set.last_look.reached() && parts_.loop.now() - set.last_look < kRetryFirst;
+  if (!set.fetching && set.is_fetched() && !just_looked) start_fetch(key_slot, set);
   if (set.fetching) {
     std::shared_ptr<io::Broadcast> looked = set.looked;
     io::Broadcast::Seat seat(*looked);

@@ -303,19 +303,21 @@ io::Task<base::Result<SessionKeeper::Kept>> SessionKeeper::refresh(const Issuer&
   std::string claims;
   if (!tokens->id_token.empty()) {
     auto id_token = co_await check_id_token(issuer, tokens->id_token, {.access_token = tokens->access_token});
-    if (!id_token) {
+    bool keys_missing = !id_token && id_token.error().side != base::Side::client;
+    if (keys_missing) {
+      // The tokens are there and were used up to get: the claims of the login go on being believed.
+      spdlog::warn("provider {}: a renewed ID token could not be checked: {}", name, id_token.error().detail);
+    } else if (!id_token) {
       spdlog::warn("provider {}: a renewed ID token was refused: {}", name, id_token.error().detail);
-      if (id_token.error().reason == Reason::identity_provider_unavailable)
-        co_return std::unexpected(id_token.error());
       co_return ended("the identity provider's renewed ID token was refused");
+    } else {
+      auto before = auth::identity_of(kept.session, {});
+      if (!before || (*before)->subject != id_token->subject) {
+        co_return ended("the identity provider renewed the session for somebody else");
+      }
+      auto collected = co_await collect_claims(issuer, *id_token, tokens->access_token);
+      if (collected) kept.session.claims = std::move(*collected);
     }
-    auto before = auth::identity_of(kept.session, {});
-    if (!before || (*before)->subject != id_token->subject) {
-      co_return ended("the identity provider renewed the session for somebody else");
-    }
-    auto collected = co_await collect_claims(issuer, *id_token, tokens->access_token);
-    if (!collected) co_return std::unexpected(collected.error());
-    kept.session.claims = std::move(*collected);
   }
   kept.access_token = std::move(tokens->access_token);
   if (!tokens->refresh_token.empty()) kept.refresh_token = std::move(tokens->refresh_token);
@@ -440,14 +442,12 @@ io::Task<Answer> SessionKeeper::take_logout_token(gate::TakeLogoutToken question
     co_return failed(base::client_error(Reason::logout_token_invalid, "the logout token was used before"));
   }
   bool one_session = !token->session.empty();
-  base::WallTime until = after(now(), limits_.lifetime);
-  // An issuer's session that was ended stays so; a person may come back at once.
   auto done =
       co_await revoke({.by = one_session ? auth::RevokedBy::provider_session : auth::RevokedBy::subject,
                        .provider = name,
                        .name = one_session ? token->session : token->subject,
-                       .before = one_session ? until : now(),
-                       .until = until});
+                       .before = now(),
+                       .until = after(now(), limits_.lifetime)});
   if (!done) co_return failed(done.error());
   spdlog::info("provider {}: signed out by the issuer", name);
   co_return Answer{};

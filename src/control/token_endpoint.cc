@@ -62,8 +62,11 @@ io::Task<CallResult<auth::TokenAnswer>> TokenEndpoint::ask_for_tokens(Issuer iss
   FetchResult result = co_await fetcher_.fetch(std::move(request));
   if (is_unreachable(result)) co_return failure_of(result, "the token endpoint");
   auto answer = auth::parse_token_answer(result.status, result.body);
-  if (!answer)
-    co_return std::unexpected(CallFailure{.sentence = "the token endpoint: " + answer.error().sentence});
+  if (!answer) {
+    // What cannot be read says nothing about the grant.
+    co_return std::unexpected(CallFailure{.sentence = "the token endpoint: " + answer.error().sentence,
+                                          .unreachable = answer.error().error.empty()});
+  }
   // RFC 6749 §7.1: a token of a type that is not understood must not be used.
   if (!base::equals_ignoring_case(answer->token_type, "bearer")) {
     co_return std::unexpected(CallFailure{.sentence = "the token endpoint: the token's type is not Bearer"});

@@ -27,6 +27,24 @@ std::unexpected<base::Error> no_login(Reason reason, const char* detail) {
   return base::client_error(reason, detail);
 }
 
+// RFC 6749 §4.1.2.1 and OpenID Connect Core §3.1.2.6, as parse_authorization_answer() knows them.
+const char* refusal_of(std::string_view error) {
+  if (error == "access_denied")
+    return "the identity provider says access_denied: the person did not agree or may not";
+  if (error == "login_required") return "the identity provider says login_required";
+  if (error == "consent_required") return "the identity provider says consent_required";
+  if (error == "interaction_required") return "the identity provider says interaction_required";
+  if (error == "invalid_scope")
+    return "the identity provider says invalid_scope: see the provider's `scopes`";
+  if (error == "invalid_target")
+    return "the identity provider says invalid_target: see the provider's `resource`";
+  if (error == "unauthorized_client")
+    return "the identity provider says unauthorized_client: see its registration";
+  if (error == "server_error") return "the identity provider says server_error";
+  if (error == "temporarily_unavailable") return "the identity provider says temporarily_unavailable";
+  return "the identity provider answered with an error";
+}
+
 bool is_loopback_name(std::string_view host) {
   return host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.starts_with("127.");
 }
@@ -229,8 +247,7 @@ io::Task<Exchange::Result> Exchange::answer_callback(std::string_view provider_n
     if (auto from = auth::check_answer_issuer(*came, *metadata); !from)
       co_return std::unexpected(from.error());
   }
-  if (!came->error.empty())
-    co_return no_login(Reason::login_refused, "the identity provider did not let the person in");
+  if (!came->error.empty()) co_return no_login(Reason::login_refused, refusal_of(came->error));
   std::string return_to = login->return_to;
   Answer answer = co_await ask(CompleteLogin{.login = std::move(*login),
                                              .answer = std::move(*came),
