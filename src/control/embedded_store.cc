@@ -101,20 +101,17 @@ class StoreThread {
     thread_.join();
   }
 
-  // Before start(): what is kept from before.
-  Revoked read_revocations() {
-    Revoked revoked;
-    auto kept = opened_.database->revocations_after(seen_);
-    if (!kept) {
-      spdlog::warn("revocations cannot be read from {}: {}", opened_.location, kept.error().sentence);
-      return revoked;
+  // Before start(): what is kept from before. nullopt: it cannot be read yet.
+  std::optional<Revoked> read_kept() {
+    auto revoked = read_revocations();
+    if (!revoked && revoked.error().fault == SessionDatabase::Fault::damaged) {
+      replace_database(revoked.error().sentence);
+      revoked = read_revocations();
     }
-    for (const SessionDatabase::Kept& entry : *kept) {
-      seen_ = entry.number;
-      if (entry.until <= clock_.wall_now()) continue;
-      if (auto revocation = auth::decode_revocation(entry.text)) revoked.push_back(std::move(*revocation));
-    }
-    return revoked;
+    if (revoked) return std::move(*revoked);
+    spdlog::warn("{} does not tell which sessions were revoked: {}", opened_.location,
+                 revoked.error().sentence);
+    return std::nullopt;
   }
   void start() {
     thread_ = std::thread([this] { run(); });
@@ -200,13 +197,28 @@ class StoreThread {
     std::lock_guard lock(mutex_);
     opened_ = std::move(replaced);
     seen_ = 0;
+    has_read_ = false;
+  }
+
+  // Those not seen yet.
+  SessionDatabase::Result<Revoked> read_revocations() {
+    auto kept = opened_.database->revocations_after(seen_);
+    if (!kept) return std::unexpected(std::move(kept.error()));
+    Revoked revoked;
+    for (const SessionDatabase::Kept& entry : *kept) {
+      seen_ = entry.number;
+      if (entry.until <= clock_.wall_now()) continue;
+      if (auto revocation = auth::decode_revocation(entry.text)) revoked.push_back(std::move(*revocation));
+    }
+    has_read_ = true;
+    return revoked;
   }
 
   // Others who write to the same file, and what has passed.
   void look_around() {
     SessionDatabase& database = *opened_.database;
-    if (database.changed_elsewhere().value_or(false)) {
-      if (Revoked revoked = read_revocations(); !revoked.empty()) teller_.heard(std::move(revoked));
+    if (!has_read_ || database.changed_elsewhere().value_or(false)) {
+      if (auto revoked = read_revocations()) teller_.heard(std::move(*revoked));
     }
     base::Instant now = clock_.now();
     if (now < forget_due_) return;
@@ -219,6 +231,7 @@ class StoreThread {
   Teller& teller_;
   OpenedSessions opened_;  // replaced under mutex_, by the thread, which alone uses the database
   int64_t seen_ = 0;       // the newest revocation
+  bool has_read_ = false;  // all revocations of this database
   base::Instant forget_due_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -233,8 +246,7 @@ class EmbeddedStore final : public SessionStore, private StoreThread::Teller {
       : parts_(parts),
         self_(std::make_shared<EmbeddedStore*>(this)),
         thread_(std::move(options), parts.loop.clock(), *this) {
-    tell(thread_.read_revocations());
-    parts_.listener.caught_up();
+    if (auto revoked = thread_.read_kept()) tell(*revoked);
     thread_.start();
   }
 
@@ -306,9 +318,11 @@ class EmbeddedStore final : public SessionStore, private StoreThread::Teller {
   }
   void tell(const StoreThread::Revoked& revoked) {
     for (const auth::Revocation& revocation : revoked) parts_.listener.revoked(revocation);
+    if (!std::exchange(caught_up_, true)) parts_.listener.caught_up();
   }
 
   StoreParts parts_;
+  bool caught_up_ = false;
   StoreHealth health_;
   std::shared_ptr<EmbeddedStore*> self_;
   StoreThread thread_;  // goes first: it calls heard()
