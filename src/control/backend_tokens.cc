@@ -17,9 +17,9 @@ using gate::BackendToken;
 // Of a token whose issuer does not say how long it lasts.
 constexpr base::Duration kLifeDefault = base::seconds(300);
 // A worker that was given a token about to end asks again after this long.
-constexpr base::Duration kAskAgain = base::seconds(2);
+constexpr base::Duration kAskAgain = base::milliseconds(200);
 // On its way to the backend a token shall not end.
-constexpr base::Duration kMargin = base::seconds(5);
+constexpr base::Duration kMarginMax = base::seconds(5);
 constexpr base::Duration kRetry = base::seconds(1);
 
 Answer failed(const char* detail) {
@@ -64,7 +64,7 @@ io::Task<Answer> BackendTokenKeeper::find(gate::FetchBackendToken question) {
     token->asking = true;
     ahead_.spawn(obtain(token, providers, std::move(question)));
   }
-  if (token->text.empty() || token->ends <= after(now(), kMargin)) {
+  if (token->text.empty() || token->ends <= now()) {
     io::Broadcast::Seat seat(token->asked);
     while (token->asking) co_await io::wait_for(parts_.loop, base::kNever, seat.signal);
   }
@@ -117,7 +117,8 @@ io::Task<> BackendTokenKeeper::obtain(std::shared_ptr<Token> token,
   if (had) {
     base::Duration life = had->expires_in.value_or(kLifeDefault);
     token->text = std::move(had->access_token);
-    token->ends = after(now(), life);
+    base::Duration margin = std::min(kMarginMax, base::Duration{life.ns / 10});
+    token->ends = after(now(), life - margin);
     token->renew_at = after(now(), {life.ns / 5 * 4});
   } else {
     spdlog::error("service {}: no token for its backend from {}: {}", question.service->name, provider.name,

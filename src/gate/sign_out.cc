@@ -188,8 +188,10 @@ io::Task<base::Result<std::string>> Exchange::read_form() {
     }
     form.append(got->bytes);
     bool end = got->end;
+    bool any = !got->bytes.empty();
     client_.consume(got->bytes.size());
     if (end) co_return form;
+    if (any) continue;  // only who finds nothing is told of more
     io::Wake wake = co_await io::wait_for(worker_.loop(), deadline, client_.readable(), client_.gone());
     if (client_.client_gone())
       co_return base::client_error(Reason::client_disconnected, "the client went away");
