@@ -24,8 +24,7 @@ inline constexpr size_t kProofIdBytesMax = 256;
 class ReplayGuard {
  public:
   // Places for proofs that are remembered at once, 16 bytes each; the memory is taken when the first proof
-  // comes. A proof has 16 of them to choose from: with half of all taken, fewer than one in a thousand finds
-  // none.
+  // comes. A proof has 16 of them to choose from: with half of all taken, about one in a thousand finds none.
   static constexpr uint32_t kEntriesPerCore = 1 << 19;
   ReplayGuard(crypto::RandomSource& random, uint32_t entries);
   ~ReplayGuard();

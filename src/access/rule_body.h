@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ struct Who {
   std::vector<std::string> groups;
   std::vector<std::string> scopes;
   std::vector<ClaimCondition> claims;
+  std::vector<std::string> acr;
+  std::vector<std::string> amr;
+  std::optional<base::Duration> max_age;
   std::unique_ptr<const Who> none_of;
 };
 
@@ -47,6 +51,7 @@ struct Rule::Body {
   base::Source source;
   uint32_t index = 0;
   std::string scope_text;
+  StepUp step_up;
   std::vector<On> on;  // empty: the whole service
   std::vector<base::Network> from;
   Who who;
@@ -64,6 +69,8 @@ Clause failed_clause(const Rule::Body& rule, const PreparedCall& call);
 
 bool contains_text(const std::vector<std::string>& list, std::string_view text);
 bool has_all_scopes(const Who& who, const Identity& caller);
+// When the caller logged in (`auth_time`, OpenID Connect Core §2); nullopt: nobody says.
+std::optional<base::WallTime> login_time(const Identity& caller);
 bool holds(const ClaimCondition& condition, const Identity& caller);
 
 void append_trace(Trace& trace, const RuleSet& rules, const PreparedCall& call);

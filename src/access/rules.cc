@@ -2,14 +2,18 @@
 
 #include <algorithm>
 
+#include "access/jws.h"
 #include "access/rule_body.h"
 
 namespace auth {
 namespace {
 
-constexpr std::string_view kClauseNames[] = {"none",     "method",        "path",  "from",  "caller",
-                                             "provider", "subject",       "group", "claim", "negation",
-                                             "scope",    "authenticated", "anyone"};
+constexpr std::string_view kClauseNames[] = {
+    "none",  "method",   "path",  "from", "caller", "provider", "subject",       "group",
+    "claim", "negation", "scope", "acr",  "amr",    "age",      "authenticated", "anyone"};
+
+// How far the clock of whoever vouches for a login may be ahead.
+constexpr base::Duration kClockAheadMax = base::seconds(60);
 
 constexpr std::string_view kMethods[] = {"GET",   "HEAD",    "POST",    "PUT",  "DELETE",
                                          "PATCH", "OPTIONS", "CONNECT", "TRACE"};
@@ -21,8 +25,27 @@ bool any_in_common(const std::vector<std::string>& a, const std::vector<std::str
   return false;
 }
 
+// What the caller's login was. A claim that is missing says nothing, and satisfies nothing.
+Clause failed_login_clause(const Who& who, const Identity& caller, base::WallTime now) {
+  JsonValue claims = caller.claims.root();
+  if (!who.acr.empty()) {
+    JsonValue acr = claims.member("acr");
+    if (!acr.is(JsonKind::string) || !contains_text(who.acr, acr.text())) return Clause::acr;
+  }
+  for (const std::string& method : who.amr) {
+    if (!claims.member("amr").holds(method)) return Clause::amr;
+  }
+  if (who.max_age) {
+    auto login = login_time(caller);
+    bool recent = login && now.ns - login->ns <= who.max_age->ns && login->ns - now.ns <= kClockAheadMax.ns;
+    if (!recent) return Clause::age;
+  }
+  return Clause::none;
+}
+
 // The first condition on who is calling that does not hold; none when all do.
-Clause failed_clause(const Who& who, const Identity* caller) {
+Clause failed_clause(const Who& who, const Call& call) {
+  const Identity* caller = call.caller;
   if (who.needs_caller && caller == nullptr) return Clause::caller;
   if (caller != nullptr) {
     if (!who.providers.empty() && !contains_text(who.providers, caller->provider)) return Clause::provider;
@@ -32,10 +55,12 @@ Clause failed_clause(const Who& who, const Identity* caller) {
       if (!holds(claim, *caller)) return Clause::claim;
     }
   }
-  if (who.none_of && failed_clause(*who.none_of, caller) == Clause::none) return Clause::negation;
-  // Last, so that failing here means that nothing else is lacking (scope_insufficient).
-  if (caller != nullptr && !has_all_scopes(who, *caller)) return Clause::scope;
-  return Clause::none;
+  if (who.none_of && failed_clause(*who.none_of, call) == Clause::none) return Clause::negation;
+  if (caller == nullptr) return Clause::none;
+  // Last, so that failing here means that nothing else is lacking: scopes (scope_insufficient), or with them
+  // only a stronger or more recent login (step_up_required).
+  if (!has_all_scopes(who, *caller)) return Clause::scope;
+  return failed_login_clause(who, *caller, call.now);
 }
 
 bool has_method(const On& on, const PreparedCall& call) {
@@ -71,6 +96,25 @@ void find_denies(const RuleSet& rules, const PreparedCall& call, Matches& matche
   }
 }
 
+bool is_about_login(Clause clause) {
+  return clause == Clause::acr || clause == Clause::amr || clause == Clause::age;
+}
+
+// Rules have no order, so of several that lack something the reason is what the nearest one lacks.
+void note_lack(const Rule& rule, Clause failed, Verdict& verdict) {
+  verdict.clause = std::max(verdict.clause, failed);
+  if (failed == Clause::caller) {
+    verdict.reason = base::Reason::credential_missing;
+  } else if (is_about_login(failed) && verdict.step_up == nullptr) {
+    verdict.reason = base::Reason::step_up_required;
+    verdict.step_up = &rule;
+    verdict.missing_scopes = nullptr;
+  } else if (failed == Clause::scope && verdict.missing_scopes == nullptr && verdict.step_up == nullptr) {
+    verdict.reason = base::Reason::scope_insufficient;
+    verdict.missing_scopes = &rule;
+  }
+}
+
 // Looks for an enforced and an observed allow; while there is none, notes in verdict what the nearest one
 // lacked.
 Matches find_allows(const RuleSet& rules, const PreparedCall& call, Verdict& verdict) {
@@ -83,14 +127,7 @@ Matches find_allows(const RuleSet& rules, const PreparedCall& call, Verdict& ver
       if (matches.enforced != nullptr) return matches;
       continue;
     }
-    if (rule->observed()) continue;
-    verdict.clause = std::max(verdict.clause, failed);
-    if (failed == Clause::caller) {
-      verdict.reason = base::Reason::credential_missing;
-    } else if (failed == Clause::scope && verdict.missing_scopes == nullptr) {
-      verdict.reason = base::Reason::scope_insufficient;
-      verdict.missing_scopes = rule;
-    }
+    if (!rule->observed()) note_lack(*rule, failed, verdict);
   }
   return matches;
 }
@@ -153,6 +190,10 @@ bool holds(const ClaimCondition& condition, const Identity& caller) {
   return false;
 }
 
+std::optional<base::WallTime> login_time(const Identity& caller) {
+  return parse_numeric_date(caller.claims.root().member("auth_time"));
+}
+
 Clause failed_clause(const Rule::Body& rule, const PreparedCall& call) {
   if (Clause failed = failed_place(rule, call); failed != Clause::none) return failed;
   if (!rule.from.empty()) {
@@ -161,7 +202,7 @@ Clause failed_clause(const Rule::Body& rule, const PreparedCall& call) {
       inside = inside || base::contains(network, call.call.client);
     if (!inside) return Clause::from;
   }
-  return failed_clause(rule.who, call.call.caller);
+  return failed_clause(rule.who, call.call);
 }
 
 Verdict check_access(const RuleSet& gate_rules, const RuleSet& service_rules, const Call& call,
@@ -185,6 +226,7 @@ bool Rule::observed() const { return body_->observed; }
 const base::Source& Rule::source() const { return body_->source; }
 uint32_t Rule::index() const { return body_->index; }
 const std::string& Rule::scope_text() const { return body_->scope_text; }
+const StepUp& Rule::step_up() const { return body_->step_up; }
 
 RuleSet::RuleSet(std::vector<Rule> rules) : rules_(std::move(rules)) {
   for (const Rule& rule : rules_) (rule.effect() == Effect::deny ? denies_ : allows_).push_back(&rule);

@@ -14,13 +14,15 @@
 #include "access/identity.h"
 #include "access/providers.h"
 #include "access/spec.h"
+#include "access/step_up.h"
 #include "base/ip.h"
 #include "base/reason.h"
+#include "base/time.h"
 
 namespace auth {
 
-// In the order they are checked. `caller`: the rule needs one and there is none. The last two stand only
-// where a rule matched that has no condition on who is calling.
+// In the order they are checked. `caller`: the rule needs one and there is none. `age`: of the login. The
+// last two stand only where a rule matched that has no condition on who is calling.
 enum class Clause : uint8_t {
   none,
   method,
@@ -33,6 +35,9 @@ enum class Clause : uint8_t {
   claim,
   negation,
   scope,
+  acr,
+  amr,
+  age,
   authenticated,
   anyone,
 };
@@ -46,6 +51,7 @@ class Rule {
   const base::Source& source() const;
   uint32_t index() const;                 // within its set, from 0: for counters kept elsewhere
   const std::string& scope_text() const;  // the scopes it needs, space-separated (RFC 6750 §3)
+  const StepUp& step_up() const;          // what it asks of the caller's login
 
   struct Body;
   explicit Rule(std::unique_ptr<const Body> body);
@@ -93,6 +99,7 @@ struct Call {
   std::string_view path;    // as normalised by http/target.h
   base::IpAddress client;
   const Identity* caller = nullptr;  // null: nobody
+  base::WallTime now;                // what a login's age is counted to
 };
 
 // Pointers live as long as the rule sets.
@@ -103,6 +110,7 @@ struct Verdict {
   Clause clause = Clause::none;
   const Rule* rule = nullptr;            // null: nothing matched
   const Rule* missing_scopes = nullptr;  // scope_insufficient: the rule that would allow with its scopes
+  const Rule* step_up = nullptr;         // step_up_required: the rule that would allow after such a login
   const Rule* observed = nullptr;        // an `observe` rule that would have decided: by its effect
 };
 

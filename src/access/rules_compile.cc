@@ -18,6 +18,18 @@ bool has_conditions(const WhoSpec& spec) {
   return !spec.providers.empty() || has_conditions_beside_provider(spec);
 }
 
+// What can be named in a challenge (RFC 6750 §3) and, of several, stand with spaces between.
+bool is_challenge_word(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(),
+                                      [](char c) { return c > 0x20 && c < 0x7F && c != '"' && c != '\\'; });
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out.append(out.empty() ? "" : " ").append(word);
+  return out;
+}
+
 // RFC 9110 §5.6.2.
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -27,6 +39,9 @@ bool is_token(std::string_view text) {
 }
 
 Clause decisive_clause(const WhoSpec& who) {
+  if (who.max_age) return Clause::age;
+  if (!who.amr.empty()) return Clause::amr;
+  if (!who.acr.empty()) return Clause::acr;
   if (!who.scopes.empty()) return Clause::scope;
   if (!who.claims.empty()) return Clause::claim;
   if (!who.groups.empty()) return Clause::group;
@@ -71,10 +86,9 @@ class RulesCompiler {
     // `not` alone names whom a rule does not mean. For an allow that must not read as "everybody else on the
     // internet", so it needs a caller; for a deny it must, so it does not.
     if (spec.effect == Effect::allow && !spec.who.anyone) body->who.needs_caller = true;
-    for (const std::string& scope : spec.who.scopes) {
-      if (!body->scope_text.empty()) body->scope_text += ' ';
-      body->scope_text += scope;
-    }
+    body->scope_text = joined(spec.who.scopes);
+    body->step_up = {
+        .acr_values = joined(spec.who.acr), .amr = joined(spec.who.amr), .max_age = spec.who.max_age};
     for (const OnSpec& on : spec.on) compile_on(on, *body);
     return body;
   }
@@ -87,19 +101,19 @@ class RulesCompiler {
       report(rule.source, "it does not say who: write `anyone`, `authenticated` or a condition");
     }
     for (const std::string& name : spec.providers) check_provider(name, rule);
-    for (const std::string& scope : spec.scopes) {
-      // RFC 6750 §3: what can be named in a challenge.
-      bool valid = !scope.empty() && std::all_of(scope.begin(), scope.end(), [](char c) {
-        return c > 0x20 && c < 0x7F && c != '"' && c != '\\';
-      });
-      if (!valid) report(rule.source, "a scope is a word without spaces, quotes and backslashes");
-    }
+    check_words(spec.scopes, "a scope", rule);
+    check_words(spec.acr, "an `acr`", rule);
+    check_words(spec.amr, "an `amr`", rule);
+    if (spec.max_age && spec.max_age->ns <= 0) report(rule.source, "`max_age` has to be longer than nothing");
     Who who;
     who.needs_caller = spec.authenticated || has_conditions(spec);
     who.providers = spec.providers;
     who.subjects = spec.subjects;
     who.groups = spec.groups;
     who.scopes = spec.scopes;
+    who.acr = spec.acr;
+    who.amr = spec.amr;
+    who.max_age = spec.max_age;
     for (const ClaimSpec& claim : spec.claims) {
       if (claim.path.empty() || claim.values.empty())
         report(claim.source, "a claim needs a name and a value");
@@ -110,6 +124,11 @@ class RulesCompiler {
       who.none_of = std::make_unique<const Who>(compile_who(*spec.none_of, rule));
     }
     return who;
+  }
+
+  void check_words(const std::vector<std::string>& words, std::string_view noun, const RuleSpec& rule) {
+    if (std::all_of(words.begin(), words.end(), is_challenge_word)) return;
+    report(rule.source, std::string(noun) + " is a word without spaces, quotes and backslashes");
   }
 
   void check_provider(const std::string& name, const RuleSpec& rule) {

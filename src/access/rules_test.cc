@@ -420,6 +420,7 @@ TEST(Clause, EveryClauseHasItsName) {
   EXPECT_EQ(clause_name(Clause::none), "none");
   EXPECT_EQ(clause_name(Clause::caller), "caller");
   EXPECT_EQ(clause_name(Clause::scope), "scope");
+  EXPECT_EQ(clause_name(Clause::age), "age");
   EXPECT_EQ(clause_name(Clause::anyone), "anyone");
 }
 

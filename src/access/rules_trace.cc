@@ -50,6 +50,31 @@ std::string describe_claim(const Who& who, const Identity& caller) {
   return "a claim does not hold";
 }
 
+std::string describe_acr(const Who& who, const Identity& caller) {
+  JsonValue acr = caller.claims.root().member("acr");
+  return "needs acr " + join(who.acr, " or ") + "; the caller's login " +
+         (acr.is(JsonKind::string) ? "was " + std::string(acr.text()) : "says none");
+}
+
+std::string describe_amr(const Who& who, const Identity& caller) {
+  JsonValue amr = caller.claims.root().member("amr");
+  std::string has(amr.text());
+  for (JsonValue item = amr.first(); item; item = item.next()) {
+    has.append(has.empty() ? "" : ", ").append(item.text());
+  }
+  return "needs amr " + join(who.amr, " and ") + "; the caller's login " +
+         (has.empty() ? "says none" : "was by " + has);
+}
+
+std::string seconds_text(base::Duration time) { return std::to_string(time.ns / 1'000'000'000) + " s"; }
+
+std::string describe_age(const Who& who, const Call& call) {
+  std::string out = "needs a login of the last " + seconds_text(*who.max_age) + "; the caller's ";
+  auto login = login_time(*call.caller);
+  if (!login) return out + "does not say when it was";
+  return out + "was " + seconds_text({call.now.ns - login->ns}) + " ago";
+}
+
 std::string describe_scopes(const Who& who, const Identity& caller) {
   std::vector<std::string> missing;
   for (const std::string& scope : who.scopes) {
@@ -84,6 +109,12 @@ std::string describe_failure(const Rule::Body& rule, const Call& call, Clause fa
       return "its `not` holds";
     case Clause::scope:
       return describe_scopes(who, *call.caller);
+    case Clause::acr:
+      return describe_acr(who, *call.caller);
+    case Clause::amr:
+      return describe_amr(who, *call.caller);
+    case Clause::age:
+      return describe_age(who, call);
     case Clause::none:
     case Clause::authenticated:
     case Clause::anyone:

@@ -70,7 +70,7 @@ bool judge(AccessTest& test) {
 class Runner {
  public:
   Runner(const OpenedGate& gate, base::WallTime now)
-      : gate_(gate), decider_({gate.compiled, gate.files, gate.loaded.gate->fetch, now}) {}
+      : gate_(gate), now_(now), decider_({gate.compiled, gate.files, gate.loaded.gate->fetch, now}) {}
 
   AccessTestRun run() {
     list_rules();
@@ -114,7 +114,7 @@ class Runner {
     if (spec.caller) {
       // Loading made sure that there is such a provider.
       const auth::ProviderSpec* provider = find_provider(*gate_.loaded.gate, spec.caller->provider);
-      if (provider != nullptr) request.pretended = control::make_caller(*spec.caller, *provider);
+      if (provider != nullptr) request.pretended = control::make_caller(*spec.caller, *provider, now_);
     }
     test.request = fmt::format("{} {}{}{}", request.method, request.authority.empty() ? "" : "http://",
                                request.authority, request.target);
@@ -127,6 +127,7 @@ class Runner {
   }
 
   const OpenedGate& gate_;
+  base::WallTime now_;
   control::Decider decider_;
   AccessTestRun run_;
   std::map<const auth::Rule*, size_t> places_;

@@ -2,11 +2,11 @@
 
 #include <fmt/core.h>
 
-#include <array>
 #include <optional>
 #include <vector>
 
 #include "base/bytes.h"
+#include "config/kinds.h"
 
 namespace cli {
 namespace {
@@ -47,12 +47,42 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 std::string unknown_word(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kNames = {"provider", "sub",    "subject",
-                                                             "scopes",   "groups", "claims.NAME"};
+  static constexpr std::string_view kNames[] = {"provider", "sub", "subject",  "scopes",     "groups",
+                                                "acr",      "amr", "auth_age", "claims.NAME"};
   std::string_view nearest = base::nearest_word(name, kNames);
   return fmt::format("`{}` says nothing about a caller; {}", name,
-                     nearest.empty() ? "there are provider, sub, scopes, groups and claims.NAME"
-                                     : fmt::format("did you mean `{}`?", nearest));
+                     nearest.empty()
+                         ? "there are provider, sub, scopes, groups, acr, amr, auth_age and claims.NAME"
+                         : fmt::format("did you mean `{}`?", nearest));
+}
+
+// Empty, or what is wrong.
+std::string read_part(const std::string& name, const std::string& value, config::CallerSpec& caller) {
+  if (name == "provider") {
+    caller.provider = value;
+  } else if (name == "sub" || name == "subject") {
+    caller.subject = value;
+  } else if (name == "scopes" || name == "scope") {
+    caller.scopes = split_list(value);
+  } else if (name == "groups" || name == "group") {
+    caller.groups = split_list(value);
+  } else if (name == "acr") {
+    caller.acr = value;
+  } else if (name == "amr") {
+    caller.amr = split_list(value);
+  } else if (name == "auth_age") {
+    caller.auth_age = config::parse_duration(value);
+    if (!caller.auth_age)
+      return fmt::format("`{}` is not a duration; write for example `auth_age=5m`", value);
+  } else if ((name.starts_with("claims.") && name.size() > 7) ||
+             (name.starts_with("claim.") && name.size() > 6)) {
+    auth::ClaimSpec& claim = caller.claims.emplace_back();
+    claim.path = name.substr(name.find('.') + 1);
+    claim.values = split_list(value);
+  } else {
+    return unknown_word(name);
+  }
+  return {};
 }
 
 }  // namespace
@@ -69,24 +99,8 @@ std::expected<config::CallerSpec, std::string> parse_caller(std::string_view tex
       return std::unexpected(
           fmt::format("`{}` has no value; write NAME=VALUE, as in `provider=partners`", *word));
     }
-    std::string name = word->substr(0, equals);
-    std::string value = word->substr(equals + 1);
-    if (name == "provider") {
-      caller.provider = value;
-    } else if (name == "sub" || name == "subject") {
-      caller.subject = value;
-    } else if (name == "scopes" || name == "scope") {
-      caller.scopes = split_list(value);
-    } else if (name == "groups" || name == "group") {
-      caller.groups = split_list(value);
-    } else if ((name.starts_with("claims.") && name.size() > 7) ||
-               (name.starts_with("claim.") && name.size() > 6)) {
-      auth::ClaimSpec& claim = caller.claims.emplace_back();
-      claim.path = name.substr(name.find('.') + 1);
-      claim.values = split_list(value);
-    } else {
-      return std::unexpected(unknown_word(name));
-    }
+    std::string wrong = read_part(word->substr(0, equals), word->substr(equals + 1), caller);
+    if (!wrong.empty()) return std::unexpected(std::move(wrong));
   }
   if (caller.provider.empty()) {
     return std::unexpected("a caller needs somebody who vouches for it; add `provider=NAME`");

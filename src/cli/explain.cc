@@ -72,7 +72,7 @@ bool has_credential(const control::RequestToDecide& request) {
   });
 }
 
-Read read_caller(const ExplainOptions& options, const config::GateSettings& gate,
+Read read_caller(const ExplainOptions& options, const config::GateSettings& gate, base::WallTime now,
                  control::RequestToDecide& request) {
   if (options.as.empty()) return {};
   auto caller = parse_caller(options.as);
@@ -80,7 +80,7 @@ Read read_caller(const ExplainOptions& options, const config::GateSettings& gate
   std::string known;
   for (const auth::ProviderSpec& provider : gate.providers) {
     if (provider.name == caller->provider) {
-      request.pretended = control::make_caller(*caller, provider);
+      request.pretended = control::make_caller(*caller, provider, now);
       return {};
     }
     known += (known.empty() ? "" : ", ") + provider.name;
@@ -251,13 +251,12 @@ int explain_command(ExplainOptions options) {
   if (gate == nullptr) return refuse_to_run(no_gate_in(options.dir));
   print_diagnostics(gate->diagnostics);
   if (!gate->usable()) return refuse_to_run("the gate is broken, so that nothing can be said about requests");
-  if (auto read = read_caller(options, *gate->loaded.gate, request); !read)
+  base::WallTime now = io::system_clock().wall_now();
+  if (auto read = read_caller(options, *gate->loaded.gate, now, request); !read)
     return refuse_to_run(read.error());
 
-  control::Decider decider({.compiled = gate->compiled,
-                            .files = gate->files,
-                            .fetch = gate->loaded.gate->fetch,
-                            .now = io::system_clock().wall_now()});
+  control::Decider decider(
+      {.compiled = gate->compiled, .files = gate->files, .fetch = gate->loaded.gate->fetch, .now = now});
   control::Decision decision = decider.decide(request);
   print(options.output == Output::json ? as_json(request, decision) : as_text(request, decision));
   return decision.allowed() ? kGood : kNo;

@@ -42,6 +42,10 @@ std::string algorithms(const std::vector<auth::Algorithm>& list) {
   return list_of(list, [](auth::Algorithm a) { return std::string(auth::algorithm_name(a)); });
 }
 
+std::string binding(auth::SenderConstrained wanted) {
+  return wanted == auth::SenderConstrained::required ? " bound" : "";
+}
+
 std::string token(const TokenSettings& t) {
   constexpr std::string_view kKinds[] = {"none", "caller", "exchange", "client_credentials"};
   std::string out(kKinds[static_cast<size_t>(t.kind)]);
@@ -87,6 +91,9 @@ std::string who(const auth::WhoSpec& w) {
   if (!w.groups.empty()) add("groups=" + list(w.groups));
   if (!w.scopes.empty()) add("scopes=" + list(w.scopes));
   if (!w.claims.empty()) add("claims=" + claims_text(w.claims));
+  if (!w.acr.empty()) add("acr=" + list(w.acr));
+  if (!w.amr.empty()) add("amr=" + list(w.amr));
+  if (w.max_age) add("max_age=" + duration(*w.max_age));
   if (w.none_of) add("not(" + who(*w.none_of) + ")");
   return out;
 }
@@ -108,6 +115,9 @@ std::string test(const TestSpec& t) {
   if (t.caller) {
     out += fmt::format(" as {} sub={} groups={} scopes={} claims={}", t.caller->provider, t.caller->subject,
                        list(t.caller->groups), list(t.caller->scopes), claims_text(t.caller->claims));
+    if (!t.caller->acr.empty()) out += " acr=" + t.caller->acr;
+    if (!t.caller->amr.empty()) out += " amr=" + list(t.caller->amr);
+    if (t.caller->auth_age) out += " auth_age=" + duration(*t.caller->auth_age);
   }
   if (t.from) out += " from " + base::format_ip(*t.from);
   for (const HeaderValue& h : t.headers) out += fmt::format(" {}={}", h.name, h.value);
@@ -199,15 +209,15 @@ class Dump {
     if (p.oidc) oidc(*p.oidc);
     if (p.introspection) {
       const auth::IntrospectionSpec& i = *p.introspection;
-      line(1, fmt::format("introspection url={} client={} issuer={} audience={} cache={} claims={}", i.url,
+      line(1, fmt::format("introspection url={} client={} issuer={} audience={} cache={} claims={}{}", i.url,
                           client(i.client), i.issuer, list(i.audience), duration(i.cache),
-                          claim_names(i.claims)));
+                          claim_names(i.claims), binding(i.sender_constrained)));
     }
     if (!p.jwt) return;
     const auth::JwtSpec& j = *p.jwt;
-    line(1,
-         fmt::format("jwt issuer={} audience={} algorithms={} skew={} claims={}", j.issuer, list(j.audience),
-                     algorithms(j.algorithms), duration(j.clock_skew), claim_names(j.claims)));
+    line(1, fmt::format("jwt issuer={} audience={} algorithms={} skew={} claims={}{}", j.issuer,
+                        list(j.audience), algorithms(j.algorithms), duration(j.clock_skew),
+                        claim_names(j.claims), binding(j.sender_constrained)));
     line(1, fmt::format("jwks file={} url={} inline={}", j.jwks.file, j.jwks.url, j.jwks.inline_json));
   }
 

@@ -208,6 +208,12 @@ void read_duration(Decoder& decoder, const Node& node, DurationRange range, base
   out = base::nanoseconds(quantity.value);
 }
 
+std::optional<base::Duration> parse_duration(std::string_view text) {
+  Quantity quantity = parse_quantity(text, kDurationUnits);
+  if (quantity.problem != Quantity::Problem::none) return std::nullopt;
+  return base::nanoseconds(quantity.value);
+}
+
 std::string duration_schema(SchemaBook&) {
   return text_schema_with(R"("pattern":"^[0-9]+ *(ms|s|m|h)$","examples":["500ms","30s","5m"])");
 }

@@ -66,11 +66,20 @@ struct DurationRange {
 };
 void read_duration(Decoder& decoder, const Node& node, DurationRange range, base::Duration& out);
 std::string duration_schema(SchemaBook&);
+// The same outside a gate's files, of any length; nullopt: not a duration.
+std::optional<base::Duration> parse_duration(std::string_view text);
 
 template <int64_t kMinMs, int64_t kMaxMs>
 inline constexpr Kind<base::Duration> kDuration = {
     [](Decoder& decoder, const Node& node, base::Duration& out) {
       read_duration(decoder, node, {base::milliseconds(kMinMs), base::milliseconds(kMaxMs)}, out);
+    },
+    duration_schema};
+// The same where it may be absent.
+template <int64_t kMinMs, int64_t kMaxMs>
+inline constexpr Kind<std::optional<base::Duration>> kOptionalDuration = {
+    [](Decoder& decoder, const Node& node, std::optional<base::Duration>& out) {
+      kDuration<kMinMs, kMaxMs>.decode(decoder, node, out.emplace());
     },
     duration_schema};
 // A wait: long enough to be meant, short enough to end.

@@ -161,6 +161,7 @@ constexpr Field kIntrospectionFields[] = {
     kScopesClaim<&IntrospectionSpec::claims>,
     kGroupsClaim<&IntrospectionSpec::claims>,
     kGroupsSeparator<&IntrospectionSpec::claims>,
+    kSenderConstrained<&IntrospectionSpec::sender_constrained>,
 };
 constexpr Record kIntrospectionRecord = {"introspection", "`introspection`",
                                          "Tokens that only their issuer can read: it is asked about each.",

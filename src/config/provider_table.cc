@@ -140,6 +140,7 @@ constexpr Field kJwtFields[] = {
     kScopesClaim<&JwtSpec::claims>,
     kGroupsClaim<&JwtSpec::claims>,
     kGroupsSeparator<&JwtSpec::claims>,
+    kSenderConstrained<&JwtSpec::sender_constrained>,
 };
 constexpr Record kJwtRecord = {"jwt", "`jwt`", "Signed tokens of one issuer.", kJwtFields};
 constexpr Kind<std::optional<JwtSpec>> kJwt = {

@@ -22,6 +22,9 @@ using auth::WhoSpec;
 
 // --- Who ---
 
+// A login is asked for at most this long after; shorter than a second nobody can.
+constexpr auto& kLoginAge = kOptionalDuration<1000, 30LL * 24 * 60 * 60 * 1000>;
+
 enum class Role : uint8_t { allow, deny, exception };
 
 void decode_who(Decoder& decoder, const Node& node, Role role, WhoSpec& out);
@@ -62,6 +65,18 @@ constexpr Field kWhoFields[] = {
          .doc = "The token's claims are these: an exact value, or any one of a list; nested claims by dotted "
                 "name.",
          .example = R"({"tenant":"acme","realm_access.roles":["admin","owner"]})"}),
+    field<&WhoSpec::acr, kSome<kLoginWord>>(
+        {.key = "acr",
+         .doc = "The caller's login was of any one of these strengths; one that names none was of none.",
+         .example = "[\"urn:example:mfa\"]"}),
+    field<&WhoSpec::amr, kSome<kLoginWord>>(
+        {.key = "amr",
+         .doc = "The caller's login was by all of these methods; one that names none was by none.",
+         .example = "[\"mfa\"]"}),
+    field<&WhoSpec::max_age, kLoginAge>(
+        {.key = "max_age",
+         .doc = "The caller logged in at most so long ago; a token that does not say when is too old.",
+         .example = "\"15m\""}),
     field<&WhoSpec::none_of, kException>(
         {.key = "not", .doc = "And this does not hold.", .example = R"({"groups":["blocked"]})"}),
 };
@@ -126,7 +141,7 @@ void decode_who(Decoder& decoder, const Node& node, Role role, WhoSpec& out) {
   bool except = node.find("not") != nullptr;
   // By key, not by what was decoded: a value that is not at hand during a check decodes to nothing.
   bool other = false;
-  for (const char* key : {"provider", "subjects", "groups", "scopes", "claims"})
+  for (const char* key : {"provider", "subjects", "groups", "scopes", "claims", "acr", "amr", "max_age"})
     other |= node.find(key) != nullptr;
   bool positive = other || out.authenticated;
   if (!positive && !out.anyone && !except) return report_empty_who(decoder, node, role);
@@ -136,6 +151,10 @@ void decode_who(Decoder& decoder, const Node& node, Role role, WhoSpec& out) {
   }
   if (role == Role::exception && out.anyone) {
     return decoder.error(node, "`not: anyone` leaves nobody", "name whom to leave out");
+  }
+  if (const Node* age = node.find("max_age"); role == Role::deny && age != nullptr) {
+    return decoder.error(*age, "a `deny` with `max_age` keeps out those who have just logged in",
+                         "write `not: { max_age: ... }` for everybody else, or put it into an `allow`");
   }
   if (role == Role::exception && except) {
     return decoder.error(node, "a `not` stands within a `not`",
@@ -390,20 +409,33 @@ std::string claims_schema(SchemaBook&) {
   return R"({"type":"object","minProperties":1,"additionalProperties":{"type":["string","number","boolean","array","object"]}})";
 }
 
-void decode_scope(Decoder& decoder, const Node& node, std::string& out) {
-  auto text = read_text(decoder, node, "a scope");
+namespace {
+
+// What can stand in a challenge among several (RFC 6749 §3.3, RFC 6750 §3).
+void decode_challenge_word(Decoder& decoder, const Node& node, std::string_view noun, std::string& out) {
+  auto text = read_text(decoder, node, noun);
   if (!text) return;
   if (text->find(' ') != text->npos) {
-    return decoder.error(node, fmt::format("{} has a space, and a scope has none", decoder.quoted(node)),
+    return decoder.error(node, fmt::format("{} has a space, and {} has none", decoder.quoted(node), noun),
                          "write a list: `[a, b]`");
   }
-  // RFC 6749 §3.3
   bool allowed = std::all_of(text->begin(), text->end(),
                              [](char c) { return c > 0x20 && c < 0x7F && c != '"' && c != '\\'; });
-  if (!allowed)
+  if (!allowed) {
     return decoder.error(node,
-                         fmt::format("{} has a character that scopes do not have", decoder.quoted(node)));
+                         fmt::format("{} has a character that {} does not have", decoder.quoted(node), noun));
+  }
   out = *text;
+}
+
+}  // namespace
+
+void decode_scope(Decoder& decoder, const Node& node, std::string& out) {
+  decode_challenge_word(decoder, node, "a scope", out);
+}
+
+void decode_login_word(Decoder& decoder, const Node& node, std::string& out) {
+  decode_challenge_word(decoder, node, "a word", out);
 }
 
 std::string scope_schema(SchemaBook&) { return text_schema_with(R"("pattern":"^[!#-\\[\\]-~]+$")"); }

@@ -257,6 +257,9 @@ struct CallerSpec {
   std::vector<std::string> groups;
   std::vector<std::string> scopes;
   std::vector<auth::ClaimSpec> claims;  // several values: the claim is a list of them
+  std::string acr;                      // of the login; empty: not said
+  std::vector<std::string> amr;
+  std::optional<base::Duration> auth_age;  // since the login; nothing: not said
 };
 
 struct TestSpec {

@@ -35,6 +35,10 @@ void decode_scope(Decoder&, const Node&, std::string&);
 std::string scope_schema(SchemaBook&);
 inline constexpr Kind<std::string> kScope = {decode_scope, scope_schema};
 
+// Of `acr` and `amr`: a word that can stand in a challenge.
+void decode_login_word(Decoder&, const Node&, std::string&);
+inline constexpr Kind<std::string> kLoginWord = {decode_login_word, text_schema};
+
 // The name of a provider that gatehouse.yaml has.
 void decode_provider_name(Decoder&, const Node&, std::string&);
 std::string provider_name_schema(SchemaBook&);
@@ -112,6 +116,17 @@ inline constexpr Field kGroupsSeparator = inner_field<kClaims, &auth::ClaimNames
     {.key = "groups_separator",
      .doc = "What stands between groups that are written as one text. Without it such a text is one group.",
      .example = "\" \""});
+
+// Whether its tokens have to be bound to their caller, for a provider of tokens.
+inline constexpr Word<auth::SenderConstrained> kSenderConstrainedWords[] = {
+    {"when_bound", auth::SenderConstrained::when_bound}, {"required", auth::SenderConstrained::required}};
+template <auto kMember>
+inline constexpr Field kSenderConstrained = field<kMember, kOneOf<kSenderConstrainedWords>>(
+    {.key = "sender_constrained",
+     .doc =
+         "`required`: only tokens that are bound to a key (DPoP) or certificate of their caller. One that is "
+         "bound always has to be proved.",
+     .fallback = "\"when_bound\""});
 
 void decode_oidc(Decoder&, const Node&, std::optional<auth::OidcSpec>&);
 std::string oidc_schema(SchemaBook&);

@@ -27,6 +27,12 @@ constexpr Field kCallerFields[] = {
         {.key = "scopes", .doc = "The credential's scopes.", .example = "[\"orders:read\"]"}),
     field<&CallerSpec::claims, kClaims>(
         {.key = "claims", .doc = "The token's other claims.", .example = R"({"tenant":"acme"})"}),
+    field<&CallerSpec::acr, kLoginWord>(
+        {.key = "acr", .doc = "The strength of the caller's login.", .example = "\"urn:example:mfa\""}),
+    field<&CallerSpec::amr, kSome<kLoginWord>>(
+        {.key = "amr", .doc = "The methods of the caller's login.", .example = "[\"pwd\",\"otp\"]"}),
+    field<&CallerSpec::auth_age, kOptionalDuration<0, 365LL * 24 * 60 * 60 * 1000>>(
+        {.key = "auth_age", .doc = "How long ago the caller logged in.", .example = "\"5m\""}),
 };
 constexpr Record kCallerRecord = {"caller", "a caller", "Whom an access test pretends to be.", kCallerFields};
 

@@ -34,6 +34,7 @@ namespace {
 struct ClaimNode {
   std::map<std::string, ClaimNode, std::less<>> members;
   std::vector<std::string> values;
+  std::string number;  // in place of values
 
   void put(std::string_view path, const std::vector<std::string>& what) {
     size_t dot = path.find('.');
@@ -47,6 +48,10 @@ struct ClaimNode {
 };
 
 void append_json(std::string& out, const ClaimNode& node) {
+  if (!node.number.empty()) {
+    out += node.number;
+    return;
+  }
   if (node.members.empty()) {
     bool list = node.values.size() != 1;
     if (list) out += '[';
@@ -67,6 +72,12 @@ void append_json(std::string& out, const ClaimNode& node) {
   out += '}';
 }
 
+// In whole seconds, and never longer ago than was said.
+std::string login_time_text(base::Duration age, base::WallTime now) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  return std::to_string((now.ns - age.ns + kSecond - 1) / kSecond);
+}
+
 std::string joined(const std::vector<std::string>& words, std::string_view separator) {
   std::string out;
   for (const std::string& word : words) out.append(out.empty() ? "" : separator).append(word);
@@ -82,7 +93,8 @@ const auth::ClaimNames* claim_names_of(const auth::ProviderSpec& provider) {
 
 }  // namespace
 
-auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::ProviderSpec& provider) {
+auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::ProviderSpec& provider,
+                              base::WallTime now) {
   auth::Identity identity;
   identity.provider = spec.provider;
   identity.subject = spec.subject.empty() ? "somebody" : spec.subject;
@@ -101,6 +113,9 @@ auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::Provid
     } else if (!spec.subject.empty()) {
       root.put(auth::claim_of_name(spec.subject), {spec.subject});
     }
+    if (!spec.acr.empty()) root.put("acr", {spec.acr});
+    if (!spec.amr.empty()) root.put("amr", spec.amr);
+    if (spec.auth_age) root.members["auth_time"].number = login_time_text(*spec.auth_age, now);
     for (const auth::ClaimSpec& claim : spec.claims) root.put(claim.path, claim.values);
     std::string json;
     append_json(json, root);
@@ -200,10 +215,13 @@ base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads
   if (auto accepted = gate::check_origin(*out.service, head); !accepted) return accepted;
 
   out.rules_asked = true;
-  out.verdict = auth::check_access(
-      *snapshot.gate_rules, *out.service->rules,
-      {.method = request.method, .path = target->path, .client = request.client, .caller = out.caller.get()},
-      &out.trace);
+  out.verdict = auth::check_access(*snapshot.gate_rules, *out.service->rules,
+                                   {.method = request.method,
+                                    .path = target->path,
+                                    .client = request.client,
+                                    .caller = out.caller.get(),
+                                    .now = now_},
+                                   &out.trace);
   if (!out.verdict.allowed) return base::fail(gate::denial_of(out.verdict));
   return gate::check_announced_body(*out.service, head.body);
 }

@@ -90,7 +90,8 @@ class Decider {
   std::string keys_problem_;  // why a key set could not be had; empty: all could
 };
 
-// The identity that the provider would make of such a caller; API keys carry no claims.
-auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::ProviderSpec& provider);
+// The identity that the provider would make of such a caller; API keys carry no claims. now: of the Decider.
+auth::IdentityPtr make_caller(const config::CallerSpec& spec, const auth::ProviderSpec& provider,
+                              base::WallTime now);
 
 }  // namespace control

@@ -60,7 +60,7 @@ providers:
     spec.provider = "partners";
     spec.scopes = std::move(scopes);
     spec.claims = std::move(claims);
-    return control::make_caller(spec, loaded.gate->providers[0]);
+    return control::make_caller(spec, loaded.gate->providers[0], kNow);
   }
 
   config::MemoryFiles files;
@@ -68,6 +68,30 @@ providers:
   control::Compiler compiler;
   control::Compiled compiled;
 };
+
+// As long ago as was said, to the second: a rule of the same age is met.
+TEST(MakeCaller, SaysWhatTheLoginWas) {
+  World world;
+  config::CallerSpec spec;
+  spec.provider = "partners";
+  spec.acr = "urn:mfa";
+  spec.amr = {"pwd", "otp"};
+  spec.auth_age = base::seconds(300);
+  for (int64_t fraction : {0, 1, 999'999'999}) {
+    base::WallTime now{kNow.ns + fraction};
+    auth::IdentityPtr caller = control::make_caller(spec, world.loaded.gate->providers[0], now);
+    std::vector<auth::RuleSpec> rules(1);
+    rules[0].who.acr = {"urn:mfa"};
+    rules[0].who.amr = {"otp"};
+    auto check = [&](int64_t seconds) {
+      rules[0].who.max_age = base::seconds(seconds);
+      return auth::check_access({}, **auth::compile_rules({.rules = rules}),
+                                {.method = "GET", .path = "/", .caller = caller.get(), .now = now});
+    };
+    EXPECT_TRUE(check(300).allowed);
+    EXPECT_EQ(check(298).clause, auth::Clause::age);
+  }
+}
 
 TEST(Decide, AnAllowSaysWhereTheRequestGoes) {
   World world;
@@ -171,7 +195,7 @@ TEST(Decide, APretendedHolderOfACertificateHasWhatTheNameSays) {
                                 {"CN=orders,O=Corp", "subject_dn"}}) {
     config::CallerSpec spec{.provider = "mesh", .subject = subject, .groups = {"ops"}};
     spec.claims.push_back({.path = "serial", .values = {"0A"}});
-    auth::IdentityPtr caller = control::make_caller(spec, mesh);
+    auth::IdentityPtr caller = control::make_caller(spec, mesh, kNow);
     EXPECT_EQ(caller->provider, "mesh");
     EXPECT_EQ(caller->subject, subject);
     EXPECT_EQ(caller->groups, (std::vector<std::string>{"ops"}));
@@ -192,7 +216,7 @@ TEST(Decide, ACallerIsMadeAsItsProviderWouldMakeIt) {
   spec.claims = {{.path = "tenant", .values = {"acme"}, .source = {}}};
   for (const auth::ProviderSpec& provider : {staff, legacy}) {
     spec.provider = provider.name;
-    auth::IdentityPtr caller = control::make_caller(spec, provider);
+    auth::IdentityPtr caller = control::make_caller(spec, provider, kNow);
     EXPECT_EQ(caller->provider, provider.name);
     EXPECT_EQ(caller->subject, "alice");
     EXPECT_EQ(caller->scopes, spec.scopes);

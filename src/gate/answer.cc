@@ -81,6 +81,7 @@ void Exchange::add_challenges(const base::Error& error, std::string& challenges)
   auth::Challenge challenge{.reason = error.reason, .description = error.detail};
   if (service_ != nullptr) challenge.realm = service_->name;
   if (verdict_.missing_scopes != nullptr) challenge.scope = verdict_.missing_scopes->scope_text();
+  if (verdict_.step_up != nullptr) challenge.step_up = &verdict_.step_up->step_up();
   bool with_proof = credential_.kind == auth::CredentialKind::dpop;
   if (with_proof) challenge.used = AuthScheme::dpop;
   auth::append_challenge(challenges, AuthScheme::bearer, challenge);

@@ -86,6 +86,9 @@ base::Error denial_of(const auth::Verdict& verdict) {
     case Reason::scope_insufficient:
       error.detail = "the credential lacks a scope that this call needs";
       break;
+    case Reason::step_up_required:
+      error.detail = "this call needs a stronger or more recent login";
+      break;
     default:
       error.reason = Reason::rule_denied;
       error.detail = verdict.rule != nullptr ? "a rule denies this call" : "no rule allows this call";

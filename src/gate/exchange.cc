@@ -206,7 +206,8 @@ Exchange::Result Exchange::authorise() {
                                 {.method = client_.head().method_text,
                                  .path = target_.path,
                                  .client = client_ip_,
-                                 .caller = identity_.get()});
+                                 .caller = identity_.get(),
+                                 .now = worker_.wall_at(worker_.loop().now())});
   record_.verdict = verdict_.allowed ? telemetry::Verdict::allow : telemetry::Verdict::deny;
   if (verdict_.rule != nullptr) {
     record_.rule_name = verdict_.rule->name();

@@ -113,6 +113,13 @@ void fill_the_memory_of_proofs(Scene& scene) {
   prove(scene, "1");
 }
 
+void demand_a_stronger_login(Service& service) {
+  std::vector<auth::RuleSpec> rules(1);
+  rules[0].name = "strong";
+  rules[0].who.acr = {"urn:mfa"};
+  service.rules = *auth::compile_rules({.rules = rules});
+}
+
 void withhold_the_body(Scene& scene) {
   Client client(scene.world.sim);
   client.send("POST /a/open HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n");
@@ -303,6 +310,11 @@ const std::map<Reason, Provoke>& provocations() {
       {Reason::logout_token_invalid, send_a_bad_logout_token},
       {Reason::introspection_unavailable, show_a_token_nobody_can_check},
       {Reason::backend_token_unavailable, want_a_token_that_cannot_be_had},
+      {Reason::step_up_required,
+       [](Scene& scene) {
+         scene.world.serve({{.path = "/a", .adjust = demand_a_stronger_login}});
+         scene.world.ask(get("/a/open", "X-Api-Key: " + scene.world.key + "\r\n"));
+       }},
       {Reason::scope_insufficient, with_key("/a/write")},
       {Reason::rule_denied, asking(get("/a/other"))},
       {Reason::origin_refused,
