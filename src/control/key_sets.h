@@ -47,8 +47,8 @@ class KeySetKeeper {
   void found_location(uint32_t key_slot, const std::string& url);
   // The set at hand; null: none yet, or no such slot.
   auth::KeySetPtr find(uint32_t key_slot) const;
-  // After a look for new keys, unless there has just been one. For tokens that came from the issuer itself: no
-  // client chose what is looked for.
+  // After a look for new keys, unless there has just been one. For tokens that came from the issuer itself:
+  // no client chose what is looked for.
   io::Task<auth::KeySetPtr> fetch_anew(uint32_t key_slot);
   void files_changed(std::span<const std::string> paths, bool everything);
 

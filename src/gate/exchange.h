@@ -144,6 +144,7 @@ class Exchange {
   struct LoginWish {
     std::string provider;
     std::string return_to;
+    auth::StepUp step_up = {};  // what a rule asks for
   };
   io::Task<Result> begin_login(LoginWish wish);
   std::vector<std::string> make_room_for_login() const;

@@ -22,6 +22,8 @@ namespace {
 
 // Code, keys and userinfo are fetched meanwhile, each within its own time.
 constexpr base::Duration kLoginPatience = base::seconds(20);
+// Who has just logged in as asked and still does not satisfy the rule is told so, not sent round in a circle.
+constexpr base::Duration kStepUpOnce = base::seconds(60);
 
 std::unexpected<base::Error> no_login(Reason reason, const char* detail) {
   return base::client_error(reason, detail);
@@ -90,6 +92,11 @@ bool Exchange::leads_to_login(const base::Error& error) const {
     case Reason::session_ended:
     case Reason::session_invalid:
       return true;
+    case Reason::step_up_required: {
+      if (session_ == nullptr || verdict_.step_up == nullptr) return false;
+      base::Duration since = worker_.wall_at(worker_.loop().now()) - session_->signed_in;
+      return since > kStepUpOnce || session_->asked != verdict_.step_up->step_up().text();
+    }
     default:
       return false;
   }
@@ -100,6 +107,11 @@ io::Task<Exchange::Result> Exchange::send_to_login(const base::Error& error) {
   std::string return_to(target_.path);
   if (target_.has_query) return_to.append("?").append(target_.query);
   if (!auth::check_return_to(return_to)) return_to = "/";
+  if (error.reason == Reason::step_up_required) {
+    co_return co_await begin_login({.provider = session_->provider,
+                                    .return_to = std::move(return_to),
+                                    .step_up = verdict_.step_up->step_up()});
+  }
   if (service_->login_providers.size() == 1) {
     co_return co_await begin_login(
         {.provider = service_->login_providers.front(), .return_to = std::move(return_to)});
@@ -136,10 +148,13 @@ io::Task<Exchange::Result> Exchange::begin_login(LoginWish wish) {
   login.host = host_.host;
   login.return_to = std::move(wish.return_to);
   login.began = worker_.wall_at(worker_.loop().now());
+  if (!wish.step_up.is_empty()) login.asked = wish.step_up.text();
   std::string location = auth::authorization_url({.policy = *provider->oidc,
                                                   .metadata = *metadata,
                                                   .login = login,
-                                                  .redirect_uri = redirect_uri(provider->name)});
+                                                  .redirect_uri = redirect_uri(provider->name),
+                                                  .acr_values = wish.step_up.acr_values,
+                                                  .max_age = wish.step_up.max_age});
   std::vector<std::string> cookies = make_room_for_login();
   cookies.push_back(new_cookie({.prefix = {},
                                 .name = auth::login_cookie_name(login.state),
@@ -249,9 +264,11 @@ io::Task<Exchange::Result> Exchange::answer_callback(std::string_view provider_n
   }
   if (!came->error.empty()) co_return no_login(Reason::login_refused, refusal_of(came->error));
   std::string return_to = login->return_to;
+  std::optional<base::Duration> max_age = auth::StepUp::from_text(login->asked).max_age;
   Answer answer = co_await ask(CompleteLogin{.login = std::move(*login),
                                              .answer = std::move(*came),
-                                             .redirect_uri = redirect_uri(provider->name)},
+                                             .redirect_uri = redirect_uri(provider->name),
+                                             .max_age = max_age},
                                kLoginPatience);
   if (!answer.outcome) co_return std::unexpected(answer.outcome.error());
   record_.provider = provider->name;

@@ -385,6 +385,29 @@ TEST(Login, AnswersToNoLoginOfThisBrowserAreRefused) {
   EXPECT_TRUE(world.control.asked.empty());
 }
 
+TEST(Login, AStrongerOneIsAskedForOnce) {
+  PeopleWorld world;
+  auth::Session session = world.session();
+  std::string answer = world.ask(navigate("/a/strong", world.cookie(session)));
+  EXPECT_EQ(status_of(answer), 302) << answer;
+  std::string location = header_of(answer, "Location");
+  std::string query = location.substr(location.find('?') + 1);
+  EXPECT_EQ(http::find_parameter(query, "acr_values")->value_or(""), "urn:mfa") << location;
+  EXPECT_EQ(http::find_parameter(query, "max_age")->value_or(""), "900") << location;
+  EXPECT_EQ(field(world.record(), "reason"), "step_up_required");
+  // Programs are told what to ask for.
+  std::string challenge = header_of(world.ask(get("/a/strong", world.cookie(session))), "WWW-Authenticate");
+  EXPECT_TRUE(has(challenge, "error=\"insufficient_user_authentication\"")) << challenge;
+  EXPECT_TRUE(has(challenge, "acr_values=\"urn:mfa\"")) << challenge;
+  world.record();
+  // Who has just logged in for it, in vain, is not sent round again.
+  session.asked = auth::StepUp{.acr_values = "urn:mfa", .max_age = base::seconds(900)}.text();
+  EXPECT_EQ(status_of(world.ask(navigate("/a/strong", world.cookie(session)))), 401);
+  session.claims = R"({"sub":"alice","acr":"urn:mfa","auth_time":)" +
+                   std::to_string(world.now().unix_seconds() - 100) + "}";
+  EXPECT_EQ(status_of(world.ask(navigate("/a/strong", world.cookie(session)))), 200);
+}
+
 TEST(Login, ReturnsOnlyToPathsOfThisHost) {
   PeopleWorld world;
   for (std::string_view to : {"https://evil.example/", "//evil.example/", "/\\evil.example", "evil", "/%09/x",

@@ -122,7 +122,8 @@ class GateWorld {
   ~GateWorld();
 
   // Rules of every service: GET /…/open is anyone's, POST and PUT too; /…/secret needs a key; /…/people is
-  // for those who logged in with the provider "staff", where the service says so; the rest is denied.
+  // for those who logged in with the provider "staff", where the service says so, /…/strong
+  // for those of them who did so well; the rest is denied.
   void serve(std::vector<ServiceSetup> services, std::function<void(Snapshot&)> adjust = {});
   std::vector<std::string> records();  // the lines since the last call
   // Sends one request on a connection of its own and waits for the answer's end.

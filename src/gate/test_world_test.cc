@@ -360,10 +360,14 @@ void GateWorld::serve(std::vector<ServiceSetup> setups, std::function<void(Snaps
     rules.back().who.scopes = {"read"};
     rules.push_back(rule("write", {{.path = setup.path + "/write"}}));
     rules.back().who.scopes = {"write"};
+    rules.push_back(rule("strong", {{.path = setup.path + "/strong"}}));
+    rules.back().who.providers = {"staff"};
+    rules.back().who.acr = {"urn:mfa"};
+    rules.back().who.max_age = base::seconds(900);
     rules.push_back(rule("people", {{.path = setup.path + "/people"}}));
     rules.back().who.providers = {"staff"};
     service->rules = compile(std::move(rules), auth::RuleOwner::service);
-    service->rule_places = {"a.yaml:1:1", "a.yaml:2:1", "a.yaml:3:1", "a.yaml:4:1"};
+    service->rule_places = {"a.yaml:1:1", "a.yaml:2:1", "a.yaml:3:1", "a.yaml:4:1", "a.yaml:5:1"};
     if (setup.adjust) setup.adjust(*service);
     routing::RouteSpec route;
     route.path = *routing::PathPattern::parse(setup.path);
