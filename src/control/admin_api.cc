@@ -80,17 +80,28 @@ std::string Server::format_status() const {
                        json_quoted(status.provider), json_quoted(status.location), status.keys,
                        json_quoted(status.problem));
   });
+  std::string issuers = json_list(logins_.issuers().status(), [](const IssuerKeeper::Status& status) {
+    return fmt::format(R"({{"provider":{},"issuer":{},"known":{},"problem":{}}})",
+                       json_quoted(status.provider), json_quoted(status.issuer), status.known,
+                       json_quoted(status.problem));
+  });
+  std::string sessions = "null";
+  if (const SessionStore* store = logins_.store()) {
+    SessionStore::Status status = store->status();
+    sessions = fmt::format(R"({{"store":{},"location":{},"problem":{}}})", json_quoted(status.kind),
+                           json_quoted(status.location), json_quoted(status.problem));
+  }
   return fmt::format(
       R"({{"version":{},"environment":{},"generation":{},"generation_time":{},"ready":{},"draining":{},)"
       R"("uptime_seconds":{},"workers":{},"listeners":{},"admin":{},"services":{},"services_refused":{},)"
-      R"("key_sets":{},"certificates":{},"last_reload":{{"successful":{},"duration_ms":{:.3f}}},"diagnostics":{}}})"
+      R"("key_sets":{},"issuers":{},"sessions":{},"certificates":{},"last_reload":{{"successful":{},"duration_ms":{:.3f}}},"diagnostics":{}}})"
       "\n",
       json_quoted(kVersion), json_quoted(options_.environment), current_.number,
       json_quoted(base::format_rfc3339(current_.time.ns)), ready_, draining_,
       static_cast<int64_t>((loop_.now() - started_).seconds()), workers_.size(), listeners,
       json_quoted(admin_bound_), serving_count(),
       json_list(current_.refused, [](const std::string& name) { return json_quoted(name); }), key_sets,
-      format_certificates(compiled_listeners_), current_.last_reload_successful,
+      issuers, sessions, format_certificates(compiled_listeners_), current_.last_reload_successful,
       static_cast<double>(current_.reload_time.ns) / 1e6, config::format_json(current_.diagnostics));
 }
 

@@ -12,8 +12,10 @@ namespace {
 constexpr base::Duration kAgeDefault = base::seconds(900);
 constexpr base::Duration kAgeMin = base::seconds(60);
 constexpr base::Duration kAgeMax = base::seconds(24 * 3600);
-// Unknown keys cause at most one fetch in this time: a client can make up key ids at will.
+// A client can make up key ids at will, so unknown keys cause at most one fetch in this time, but for a few:
+// an issuer may change its keys right after they were fetched.
 constexpr base::Duration kRequestInterval = base::seconds(10);
+constexpr uint32_t kRequestBurst = 3;
 constexpr base::Duration kRetryFirst = base::seconds(1);
 constexpr base::Duration kRetryMax = base::seconds(60);
 
@@ -53,15 +55,22 @@ void KeySetKeeper::request(uint32_t key_slot) {
   if (found == sets_.end()) return parts_.publisher.publish_checked(key_slot);
   Set& set = found->second;
   if (set.fetching) return;  // its end answers
-  if (!set.is_fetched() || set.was_just_looked_at(parts_.loop.now())) {
+  if (!set.is_fetched() || !set.may_look(parts_.loop.now()))
     return parts_.publisher.publish_checked(key_slot);
-  }
   start_fetch(key_slot, set);
 }
 
-bool KeySetKeeper::Set::was_just_looked_at(base::Instant now) const {
-  base::Duration interval = keys != nullptr ? kRequestInterval : kRetryFirst;
-  return last_look.reached() && now - last_look < interval;
+bool KeySetKeeper::Set::may_look(base::Instant now) {
+  base::Duration since = now - last_look;
+  if (last_look.reached() && since < kRetryFirst) return false;
+  if (keys == nullptr) return true;
+  if (!last_look.reached() || since >= kRequestInterval) {
+    looks_left = std::min(looks_left + 1, kRequestBurst);
+    return true;
+  }
+  if (looks_left == 0) return false;
+  --looks_left;
+  return true;
 }
 
 void KeySetKeeper::found_location(uint32_t key_slot, const std::string& url) {

@@ -74,12 +74,14 @@ class KeySetKeeper {
     uint32_t failures = 0;
     base::Instant due;  // next fetch by itself
     base::Instant last_look;
+    uint32_t looks_left = 3;  // that requests may cause soon after another
     std::shared_ptr<io::Broadcast> looked = std::make_shared<io::Broadcast>();
     // discovery: once it has said where.
     bool is_fetched() const {
       return source == auth::KeySource::url || (source == auth::KeySource::discovery && !location.empty());
     }
-    bool was_just_looked_at(base::Instant now) const;
+    // Whether a request may cause a look now.
+    bool may_look(base::Instant now);
   };
   void load_file(uint32_t key_slot, Set& set);
   void start_fetch(uint32_t key_slot, Set& set);

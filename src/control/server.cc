@@ -28,6 +28,7 @@ constexpr base::Duration kSettle = base::milliseconds(4);
 constexpr base::Duration kGoneSettle = base::milliseconds(40);
 // How long a session ticket's key seals; tickets live two to three times that.
 constexpr base::Duration kTicketKeyAge = base::seconds(3600);
+constexpr base::Duration kSessionKeysLook = base::seconds(3600);
 constexpr base::Duration kDay = base::seconds(24 * 3600);
 
 // Every connection is two descriptors; the soft limit many systems set is far below what the hard one allows.
@@ -140,6 +141,7 @@ int Server::run() {
   tasks_.spawn(keys_.run());
   tasks_.spawn(logins_.keep_issuers());
   tasks_.spawn(rotate_ticket_keys());
+  tasks_.spawn(renew_session_keys());
   tasks_.spawn(warn_of_expiry());
   ready_ = true;
   write_ready_file();
@@ -202,6 +204,14 @@ io::Task<> Server::rotate_ticket_keys() {
   for (;;) {
     co_await io::sleep_for(loop_, kTicketKeyAge);
     ticket_keys_->rotate(random_);
+  }
+}
+
+// Keys that the gate made for sessions are replaced in time; a generation brings the new ones.
+io::Task<> Server::renew_session_keys() {
+  for (;;) {
+    co_await io::sleep_for(loop_, kSessionKeysLook);
+    if (!draining_) reload({});
   }
 }
 

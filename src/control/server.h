@@ -93,6 +93,7 @@ class Server final : private gate::ControlPlane,
   io::Task<> watch_signals();
   io::Task<> deliver_mail();
   io::Task<> rotate_ticket_keys();
+  io::Task<> renew_session_keys();
   io::Task<> warn_of_expiry();
   void reload(const Watcher::Changes& changes);
   // Something that was defined is not there now.
