@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "gate/exchange.h"
 #include "gate/page.h"
+#include "http/query.h"
 
 namespace gate {
 
@@ -112,9 +113,16 @@ std::string Exchange::make_problem(const base::Error& error) const {
 std::string Exchange::make_problem_page(const base::Error& error) const {
   std::string_view name = base::reason_name(error.reason);
   Page page(base::reason_title(error.reason));
-  page.paragraph(std::string(error.detail) + ".");
-  if (session_ != nullptr) {
-    page.link(std::string(kOwnPrefix) + "session", "Who you are signed in as");
+  page.sentence(error.detail);
+  if (session_ != nullptr && identity_ != nullptr) {
+    page.paragraph("You are signed in as " + name_of(*identity_) + ".");
+    page.link(std::string(kOwnPrefix) + "session", "Sign out, or as somebody else");
+  }
+  if (error.reason == Reason::login_state_invalid || error.reason == Reason::login_refused ||
+      error.reason == Reason::identity_provider_unavailable) {
+    std::string again = std::string(kOwnPrefix) + "login?";
+    http::append_form(again, "to", login_return_.empty() ? "/" : login_return_);
+    page.link(again, "Try again");
   }
   std::string small = std::to_string(base::reason_status(error.reason));
   small.append(" <a href=\"").append(kReasonsPath).append(name).append("\">").append(name);

@@ -47,6 +47,9 @@ std::string_view reason_document(std::string_view name);
 // The whole answer to a connection that is one too many. Lives for ever.
 std::string_view connection_refusal();
 
+// What a person is called on a page.
+std::string name_of(const auth::Identity& identity);
+
 bool is_edited_away(const HeaderEdits& edits, const http::Header& header);
 
 class ShownCertificate;
@@ -274,6 +277,7 @@ class Exchange {
   auth::SessionPtr session_;  // that the identity came with
   base::Error session_failure_{.reason =
                                    base::Reason::none};  // why a session cookie that came counts for nothing
+  std::string_view login_return_;                        // where a login that failed would have led
   uint64_t revocations_seen_ = 0;
   std::string cookie_out_;  // Set-Cookie for the client; mostly empty
   auth::AssertionPtr assertion_;

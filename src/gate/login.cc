@@ -129,6 +129,7 @@ io::Task<Exchange::Result> Exchange::begin_login(LoginWish wish) {
   if (provider == nullptr || !provider->oidc || snapshot_->sealer == nullptr) {
     co_return no_login(Reason::no_route, "nobody logs in with a provider of this name here");
   }
+  login_return_ = scratch_.join(wish.return_to);
   if (!cookies_can_be_kept()) {
     co_return no_login(Reason::login_state_invalid,
                        "logging in needs https: browsers keep no session otherwise");
@@ -205,7 +206,7 @@ io::Task<Exchange::Result> Exchange::answer_login() {
     link += "login?";
     http::append_form(link, "to", return_to);
     http::append_form(link, "provider", choice->name);
-    page.link(link, label.empty() ? choice->name : label);
+    page.link(link, "Log in with " + (label.empty() ? choice->name : label));
   }
   headers_out_.clear();
   co_return co_await send_page(200, page.take());
@@ -257,6 +258,7 @@ io::Task<Exchange::Result> Exchange::answer_callback(std::string_view provider_n
                                  .now = worker_.wall_at(worker_.loop().now())},
                                 *snapshot_->sealer);
   if (!login) co_return std::unexpected(login.error());
+  login_return_ = scratch_.join(login->return_to);
   IssuerMetadataPtr metadata = worker_.sessions().issuer(provider->name);
   if (metadata != nullptr) {
     if (auto from = auth::check_answer_issuer(*came, *metadata); !from)

@@ -57,6 +57,12 @@ Page& Page::paragraph(std::string_view text) {
   return *this;
 }
 
+Page& Page::sentence(std::string_view text) {
+  std::string whole(text);
+  if (!whole.empty() && whole[0] >= 'a' && whole[0] <= 'z') whole[0] = static_cast<char>(whole[0] & ~0x20);
+  return paragraph(whole + ".");
+}
+
 Page& Page::link(std::string_view to, std::string_view text) {
   html_ += "<p><a class=\"choice\" href=\"" + html_escaped(to) + "\">" + html_escaped(text) + "</a>";
   return *this;

@@ -19,6 +19,8 @@ class Page {
  public:
   explicit Page(std::string_view title);
   Page& paragraph(std::string_view text);
+  // A paragraph of what is written without a capital and a full stop, as details of failures are.
+  Page& sentence(std::string_view text);
   Page& link(std::string_view to, std::string_view text);  // a paragraph of its own
   // A line in small letters; html: written by us.
   Page& small_print(std::string_view html);

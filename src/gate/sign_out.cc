@@ -21,9 +21,10 @@ constexpr size_t kFormBytesMax = 64 * 1024;
 
 std::string time_text(base::WallTime time) { return base::format_rfc3339(time.ns); }
 
-std::string name_of(const auth::Identity& identity) {
-  if (!identity.email.empty()) return identity.email;
-  return identity.preferred_username.empty() ? identity.subject : identity.preferred_username;
+// "2026-01-31 09:30 UTC"
+std::string time_for_people(base::WallTime time) {
+  std::string text = time_text(time);
+  return text.substr(0, 10) + " " + text.substr(11, 5) + " UTC";
 }
 
 std::optional<SignOut> parse_reach(std::string_view text) {
@@ -34,6 +35,11 @@ std::optional<SignOut> parse_reach(std::string_view text) {
 }
 
 }  // namespace
+
+std::string name_of(const auth::Identity& identity) {
+  if (!identity.email.empty()) return identity.email;
+  return identity.preferred_username.empty() ? identity.subject : identity.preferred_username;
+}
 
 // Whoever is signed in with any provider: session_ and identity_ are one of them at a time.
 io::Task<Exchange::Result> Exchange::find_signed_in(std::vector<SignedIn>& found) {
@@ -83,7 +89,7 @@ std::string Exchange::session_page(const std::vector<SignedIn>& found) const {
   std::string logout = std::string(kOwnPrefix) + "logout";
   for (const SignedIn& person : found) {
     page.paragraph("As " + name_of(*person.identity) + ", with " + person.label + ", since " +
-                   time_text(person.session->signed_in) + ".");
+                   time_for_people(person.session->signed_in) + ".");
   }
   if (found.empty()) {
     bool any = !login_choices("/").empty();
