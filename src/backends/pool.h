@@ -51,7 +51,7 @@ struct ConnectionTag;
 struct PooledConnection : OpenConnection, io::ListNode<ConnectionTag> {
   PooledConnection(const PoolParts& parts, base::Instant now, std::unique_ptr<io::Stream> stream,
                    const http::HeadLimits& limits)
-      : OpenConnection(parts, now), http(std::move(stream), limits) {}
+      : OpenConnection(parts, now), http(parts.loop, std::move(stream), limits) {}
   http1::ClientConnection http;
 };
 

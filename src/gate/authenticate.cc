@@ -36,13 +36,13 @@ io::Task<Exchange::Result> Exchange::authenticate() {
                                 .providers = providers,
                                 .key_sets = worker_.key_sets(),
                                 .cache = worker_.tokens(),
-                                .now = worker_.wall_at(worker_.now())};
+                                .now = worker_.wall_at(worker_.loop().now())};
   auth::Authentication outcome = auth::authenticate(input);
   count_cache_use(outcome);
   if (outcome.outcome == Outcome::needs_keys) {
     auto waited = co_await wait_for_keys(providers[outcome.provider].key_slot);
     if (!waited) co_return waited;
-    input.now = worker_.wall_at(worker_.now());
+    input.now = worker_.wall_at(worker_.loop().now());
     input.on_missing_key = auth::OnMissingKey::refuse;
     outcome = auth::authenticate(input);
     count_cache_use(outcome);
@@ -63,7 +63,7 @@ io::Task<Exchange::Result> Exchange::introspect(auth::AuthenticateInput input, u
       error.reason = Reason::introspection_unavailable;
     co_return refuse_credential(error);
   }
-  input.now = worker_.wall_at(worker_.now());
+  input.now = worker_.wall_at(worker_.loop().now());
   auth::keep_introspected(input, provider, {.identity = answer.identity, .valid_until = answer.until});
   co_return accept({.outcome = Outcome::caller, .identity = std::move(answer.identity)});
 }
@@ -98,7 +98,7 @@ Exchange::Result Exchange::check_possession(const auth::Identity& identity) {
        .path = target_.path,
        .certificate = context_.certificate != nullptr ? &context_.certificate->thumbprint() : nullptr,
        .proved = proved_,
-       .now = worker_.wall_at(worker_.now()),
+       .now = worker_.wall_at(worker_.loop().now()),
        .replays = worker_.replays()});
   if (own) proved_ = identity.confirmation.key;
   return own;

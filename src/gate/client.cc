@@ -11,37 +11,15 @@ namespace gate {
 
 using telemetry::Counter;
 
-io::Task<> Client::run() {
-  ProtocolSet protocols = worker_.snapshot()->listeners[context_.listener].protocols;
-  switch (co_await open()) {
-    case Opened::not_at_all:
-      break;
-    case Opened::http2:
-      connection_ =
-          std::make_unique<http2::ServerConnection>(worker_.loop(), std::move(stream_), context_.peer);
-      co_await connection_->serve(*this);
-      break;
-    case Opened::http1:
-      co_await serve_http1(protocols);
-  }
-}
-
-// In clear text a client may begin with HTTP/2 at once (RFC 9113 §3.3).
-io::Task<> Client::serve_http1(ProtocolSet protocols) {
-  auto http1 = std::make_unique<http1::ServerConnection>(worker_.loop(), std::move(stream_), context_.peer);
-  http1::ServerConnection& before = *http1;
-  if (protocols.http2 && context_.tls == nullptr) before.look_for_http2();
-  connection_ = std::move(http1);
-  co_await before.serve(*this);
-  if (!before.found_http2()) co_return;
-  std::unique_ptr<io::Stream> stream = before.take_stream();
-  connection_ = std::make_unique<http2::ServerConnection>(worker_.loop(), std::move(stream), context_.peer,
-                                                          before.take_received());
-  co_await connection_->serve(*this);
+// Every open connection holds this frame: nothing may live in it that is needed only at the beginning.
+io::Task<> Client::run(std::unique_ptr<Client> client) {
+  if (!co_await client->open()) co_return;
+  co_await client->connection_->serve(*client);
+  if (client->goes_on_in_http2()) co_await client->connection_->serve(*client);
 }
 
 // Everything before HTTP. The policy is that of the moment the client connected.
-io::Task<Client::Opened> Client::open() {
+io::Task<bool> Client::open() {
   SnapshotPtr snapshot = worker_.snapshot();
   const ListenerPolicy& policy = snapshot->listeners[context_.listener];
   base::Instant deadline = worker_.loop().now() + snapshot->server_limits.head_timeout;
@@ -50,21 +28,47 @@ io::Task<Client::Opened> Client::open() {
     bool may_say = context_.peer.kind != io::Address::Kind::ip || is_trusted(policy, context_.peer);
     if (!may_say || !co_await receive_proxy_header(deadline)) {
       worker_.metrics().count(Counter::proxy_headers_refused);
-      co_return Opened::not_at_all;
+      co_return false;
     }
   }
-  if (policy.tls == nullptr) co_return policy.protocols.http1 ? Opened::http1 : Opened::http2;
-  std::unique_ptr<tls::Stream> secure = tls::Stream::accept(std::move(stream_), policy.tls);
-  if (!co_await shake_hands(*secure, deadline)) co_return Opened::not_at_all;
-  context_.scheme = telemetry::Scheme::https;
-  context_.tls = secure.get();
-  if (secure->has_peer_certificate()) {
-    certificate_ = std::make_unique<ShownCertificate>(*secure);
-    context_.certificate = certificate_.get();
+  bool http2 = !policy.protocols.http1;
+  if (policy.tls != nullptr) {
+    std::unique_ptr<tls::Stream> secure = tls::Stream::accept(std::move(stream_), policy.tls);
+    if (!co_await shake_hands(*secure, deadline)) co_return false;
+    context_.scheme = telemetry::Scheme::https;
+    context_.tls = secure.get();
+    if (secure->has_peer_certificate()) {
+      certificate_ = std::make_unique<ShownCertificate>(*secure);
+      context_.certificate = certificate_.get();
+    }
+    http2 |= secure->alpn() == "h2";
+    stream_ = std::move(secure);
   }
-  bool http2 = secure->alpn() == "h2" || !policy.protocols.http1;
-  stream_ = std::move(secure);
-  co_return http2 ? Opened::http2 : Opened::http1;
+  if (http2) {
+    begin_http2(std::move(stream_), {});
+  } else {
+    begin_http1(policy.protocols);
+  }
+  co_return true;
+}
+
+void Client::begin_http1(ProtocolSet protocols) {
+  auto http1 = std::make_unique<http1::ServerConnection>(worker_.loop(), std::move(stream_), context_.peer);
+  // In clear text a client may begin with HTTP/2 at once (RFC 9113 §3.3).
+  if (protocols.http2 && context_.tls == nullptr) http1->look_for_http2();
+  connection_ = std::move(http1);
+}
+
+void Client::begin_http2(std::unique_ptr<io::Stream> stream, io::Buffer received) {
+  connection_ = std::make_unique<http2::ServerConnection>(worker_.loop(), std::move(stream), context_.peer,
+                                                          std::move(received));
+}
+
+bool Client::goes_on_in_http2() {
+  if (!connection_->found_http2()) return false;
+  auto& before = static_cast<http1::ServerConnection&>(*connection_);
+  begin_http2(before.take_stream(), before.take_received());
+  return true;
 }
 
 // Never more bytes than surely belong to it: what follows is for whoever reads next.

@@ -21,7 +21,8 @@ class Client final : public io::ListNode<ClientTag>, public http::RequestHandler
   }
   ~Client() override { worker_.clients().gone(*this); }
 
-  io::Task<> run();
+  // Its whole life.
+  static io::Task<> run(std::unique_ptr<Client> client);
 
   io::Task<> serve(http::ServerStream& stream) override;
   io::Task<> refuse(http::ServerStream& stream, base::Error error) override;
@@ -39,15 +40,15 @@ class Client final : public io::ListNode<ClientTag>, public http::RequestHandler
   bool leaving() const { return leaving_; }
 
  private:
-  enum class Opened : uint8_t { not_at_all, http1, http2 };
-
   // Rarely entered: kept out of run()'s frame, which every idle connection holds.
-  [[gnu::noinline]] io::Task<Opened> open();
+  [[gnu::noinline]] io::Task<bool> open();
   io::Task<bool> receive_proxy_header(base::Instant deadline);
   io::Task<bool> receive_up_to(std::span<char> into, size_t& filled, base::Instant deadline);
   io::Task<bool> shake_hands(tls::Stream& stream, base::Instant deadline);
   io::Task<> answer_plain_http(tls::Stream& stream, base::Instant deadline);
-  io::Task<> serve_http1(ProtocolSet protocols);
+  void begin_http1(ProtocolSet protocols);
+  void begin_http2(std::unique_ptr<io::Stream> stream, io::Buffer received);  // received: read of it already
+  bool goes_on_in_http2();
 
   Worker& worker_;
   ClientContext context_;

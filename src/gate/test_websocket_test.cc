@@ -34,7 +34,7 @@ io::Task<> WebSocketClient::run() {
     co_await io::wait_for(sim_.loop, base::kNever, stream->writable());
   }
   if (request_.http == Http::one) {
-    http1::ClientConnection connection(std::move(stream), {});
+    http1::ClientConnection connection(sim_.loop, std::move(stream), {});
     co_await ask(connection);
     co_return;
   }

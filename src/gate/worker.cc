@@ -238,7 +238,7 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
         continue;
       }
       std::string peer_text = peer.kind == io::Address::Kind::ip ? base::format_ip(peer.ip) : "unix";
-      connections_.spawn(serve_client(std::make_unique<Client>(
+      connections_.spawn(Client::run(std::make_unique<Client>(
           *this, std::move(stream),
           ClientContext{
               .listener = slot.number, .peer = std::move(peer), .peer_text = std::move(peer_text)})));
@@ -253,8 +253,6 @@ io::Task<> Worker::accept_clients(ListenerSlot& slot) {
   }
   std::erase_if(listeners_, [&](const auto& held) { return held.get() == &slot; });
 }
-
-io::Task<> Worker::serve_client(std::unique_ptr<Client> client) { co_await client->run(); }
 
 void Worker::drain(base::Duration deadline) {
   if (draining_) return;

@@ -156,7 +156,6 @@ class Worker {
 
   io::Task<> deliver_mail();
   io::Task<> accept_clients(ListenerSlot& slot);
-  static io::Task<> serve_client(std::unique_ptr<Client> client);
   io::Task<> keep_house();
   io::Task<> tell_of_generations();
   io::Task<> finish_drain(base::Instant deadline);

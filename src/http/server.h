@@ -32,6 +32,8 @@ class ServerConnection {
   virtual void begin_drain() = 0;
   // Waiting for a request of which nothing has come: may be closed without loss.
   virtual bool idle() const = 0;
+  // serve() has ended because the client turned out to speak HTTP/2.
+  virtual bool found_http2() const { return false; }
 };
 
 }  // namespace http

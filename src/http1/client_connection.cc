@@ -5,11 +5,12 @@ namespace http1 {
 using base::Reason;
 using base::Result;
 
-ClientConnection::ClientConnection(std::unique_ptr<io::Stream> stream, const http::HeadLimits& limits)
+ClientConnection::ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
+                                   const http::HeadLimits& limits)
     : stream_(std::move(stream)),
       limits_(limits),
       in_(*stream_, base::Side::backend),
-      out_(*stream_, base::Side::backend) {}
+      out_(loop, *stream_, base::Side::backend) {}
 
 Result<> ClientConnection::start_request(const http::RequestStart& start) {
   size_t room = 256 + start.method.size() + start.path.size() + start.query.size() + start.authority.size() +

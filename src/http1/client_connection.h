@@ -12,7 +12,7 @@ namespace http1 {
 
 class ClientConnection final : public http::ClientStream {
  public:
-  ClientConnection(std::unique_ptr<io::Stream> stream, const http::HeadLimits& limits);
+  ClientConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const http::HeadLimits& limits);
 
   base::Result<> start_request(const http::RequestStart& start) override;
   base::Result<bool> receive_head(http::ResponseHead& into) override;

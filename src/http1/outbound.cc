@@ -38,7 +38,10 @@ base::Result<size_t> Outbound::send_through(std::string_view bytes) {
   if (count == 0) return 0;
   io::IoResult sent = stream_.write(std::span(pieces, count));
   if (sent.kind == io::IoResult::Kind::would_block) return 0;
-  if (sent.kind != io::IoResult::Kind::bytes) return base::fail(failed(sent.error));
+  if (sent.kind != io::IoResult::Kind::bytes) {
+    error_ = sent.error;
+    return base::fail(failed(sent.error));
+  }
   bytes_sent_ += sent.count;
   size_t of_held = std::min(sent.count, held.size());
   buffer_.consume(of_held);
@@ -90,6 +93,18 @@ base::Result<> Outbound::finish(std::string_view trailers) {
 }
 
 base::Result<bool> Outbound::flush() {
+  if (error_ != 0) return base::fail(failed(error_));
+  if (buffer_.empty() || !loop_.others_to_run()) return flush_now();
+  loop_.put_off(*this);
+  return false;
+}
+
+void Outbound::at_turn_end() {
+  auto flushed = flush_now();
+  if (!flushed || *flushed) stream_.writable().fire();
+}
+
+base::Result<bool> Outbound::flush_now() {
   if (!buffer_.empty()) {
     auto sent = send_through({});
     if (!sent) return std::unexpected(sent.error());

@@ -1,5 +1,5 @@
-// The writing half of an HTTP/1 connection. Small pieces gather in one buffer and leave in one call; a large
-// body goes from the buffer it was read into straight to the kernel.
+// The writing half of an HTTP/1 connection. Small pieces gather in one buffer and leave in one call, at the
+// end of the loop's turn; a large body goes from the buffer it was read into straight to the kernel.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,14 @@
 #include "base/result.h"
 #include "http/head.h"
 #include "io/buffer.h"
+#include "io/loop.h"
 #include "io/stream.h"
 
 namespace http1 {
 
-class Outbound {
+class Outbound final : private io::TurnEnd {
  public:
-  Outbound(io::Stream& stream, base::Side peer) : stream_(stream), peer_(peer) {}
+  Outbound(io::Loop& loop, io::Stream& stream, base::Side peer) : loop_(loop), stream_(stream), peer_(peer) {}
 
   // Heads: room for the whole of it first, then the pieces.
   bool reserve(size_t bytes) { return buffer_.reserve(bytes + kFramingRoom); }
@@ -34,7 +35,10 @@ class Outbound {
   }
   base::Result<size_t> write(std::string_view bytes);
   base::Result<> finish(std::string_view trailers);
+  // True once all has left. False: the stream's writable fires when it has, or when there is room for more.
   base::Result<bool> flush();
+  // The same at once, for a connection that is about to be closed.
+  base::Result<bool> flush_now();
 
   void shutdown_when_flushed() { shutdown_ = true; }
   bool empty() const { return buffer_.empty(); }
@@ -48,13 +52,16 @@ class Outbound {
   // Bodies up to this size are gathered with their head; copying costs less than a second system call.
   static constexpr size_t kGather = 8 * 1024;
 
+  void at_turn_end() override;
   base::Result<size_t> send_through(std::string_view bytes);
   base::Error failed(int error) const;
 
+  io::Loop& loop_;
   io::Stream& stream_;
   base::Side peer_;
   Framing framing_ = Framing::none;
   bool shutdown_ = false;
+  int error_ = 0;            // met at the end of a turn, not told yet
   uint64_t chunk_left_ = 0;  // bytes the last chunk header promised
   uint64_t bytes_sent_ = 0;
   io::Buffer buffer_;

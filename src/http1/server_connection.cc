@@ -8,11 +8,6 @@ namespace http1 {
 using base::Reason;
 using base::Result;
 
-// A parsed head is several KiB; connections hold one only while a request is being served.
-struct ServerConnection::HeadSlot {
-  http::RequestHead head;
-};
-
 namespace {
 
 // What of HTTP/2's preface looks like a head (RFC 9113 §3.4).
@@ -34,30 +29,11 @@ base::Error head_too_large() {
 }  // namespace
 
 // Every idle client holds one: 1 KiB a connection in all is the goal.
-static_assert(sizeof(ServerConnection) <= 328);
+static_assert(sizeof(ServerConnection) <= 128);
 
 ServerConnection::ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream,
                                    const io::Address& peer)
-    : loop_(loop),
-      stream_(std::move(stream)),
-      peer_(peer),
-      in_(*stream_, base::Side::client),
-      out_(*stream_, base::Side::client) {}
-
-ServerConnection::~ServerConnection() { give_head_slot(); }
-
-void ServerConnection::take_head_slot() {
-  if (head_ != nullptr) return;
-  head_ = new (io::take_frame(sizeof(HeadSlot))) HeadSlot;
-}
-
-void ServerConnection::give_head_slot() {
-  if (head_ == nullptr) return;
-  head_->~HeadSlot();
-  io::give_frame(std::exchange(head_, nullptr), sizeof(HeadSlot));
-}
-
-const http::RequestHead& ServerConnection::head() const { return head_->head; }
+    : loop_(loop), stream_(std::move(stream)), peer_(peer) {}
 
 io::Task<> ServerConnection::serve(http::RequestHandler& handler) {
   handler_ = &handler;
@@ -68,39 +44,49 @@ io::Task<> ServerConnection::serve(http::RequestHandler& handler) {
       co_return;
     }
     received_ = loop_.now();
-    take_head_slot();
+    head_.make();
     response_started_ = finished_ = continue_sent_ = ends_with_connection_ = false;
-    out_.start_message();
+    flow_->out.start_message();
     Result<> parsed;
     if (bytes) {
-      parsed = parse_request_head(*bytes, handler.limits().head, head_->head);
+      parsed = parse_request_head(*bytes, handler.limits().head, *head_);
     } else {
       parsed = std::unexpected(bytes.error());
     }
     if (parsed) {
-      keep_alive_ = head_->head.keep_alive;
-      in_.start_body(head_->head.body);
+      keep_alive_ = head_->keep_alive;
+      flow_->in.start_body(head_->body);
       co_await handler.serve(*this);
     } else {
       keep_alive_ = false;
       // RFC 9110 §9.3.2: the refusal of a HEAD has no content either, if that much could be read.
-      const http::Method method = bytes ? head_->head.method : http::Method::other;
-      head_->head.clear();
-      head_->head.method = method;
-      in_.start_body({});
+      const http::Method method = bytes ? head_->method : http::Method::other;
+      head_->clear();
+      head_->method = method;
+      flow_->in.start_body({});
       co_await handler.refuse(*this, parsed.error());
     }
     if (aborted_ || raw_ || !finished_) break;
-    if (!keep_alive_ || (!in_.body_ended() && !co_await drain_body(handler))) {
+    if (!keep_alive_ || (!flow_->in.body_ended() && !co_await drain_body(handler))) {
       co_await linger(handler);
       break;
     }
-    in_.next_message();
-    give_head_slot();
+    flow_->in.next_message();
+    head_.reset();
     served_one_ = true;
     // A client that pipelines without end must not keep the others waiting.
-    if (in_.any_bytes()) co_await io::Yield(loop_);
+    if (flow_->in.any_bytes()) co_await io::Yield(loop_);
   }
+}
+
+Result<std::optional<std::string_view>> ServerConnection::receive_head(uint32_t head_bytes_max) {
+  if (!flow_) {
+    if (!stream_->may_read()) return std::nullopt;
+    flow_.make(loop_, *stream_);
+  }
+  auto bytes = flow_->in.receive_head(head_bytes_max);
+  if (bytes && !*bytes && !flow_->in.any_bytes()) flow_.reset();
+  return bytes;
 }
 
 // False when the connection is over. Else head_bytes is a complete head, or why there is none to be had.
@@ -111,8 +97,8 @@ io::Task<bool> ServerConnection::await_request(http::RequestHandler& handler,
   base::Instant asked = loop_.now();
   base::Instant deadline = asked + handler.limits().idle_timeout;
   for (;;) {
-    auto bytes = in_.receive_head(handler.limits().head.head_bytes_max);
-    if (in_.any_bytes() && !began_.reached()) {
+    auto bytes = receive_head(handler.limits().head.head_bytes_max);
+    if (flow_ && !began_.reached()) {
       began_ = loop_.now();
       deadline = began_ + handler.limits().head_timeout;
     }
@@ -145,9 +131,9 @@ io::Task<bool> ServerConnection::await_request(http::RequestHandler& handler,
 io::Task<bool> ServerConnection::drain_body(http::RequestHandler& handler) {
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
   for (uint64_t drained = 0; drained <= kDrainBytesMax;) {
-    auto got = in_.peek();
+    auto got = flow_->in.peek();
     if (!got) co_return false;
-    in_.consume(got->bytes.size());
+    flow_->in.consume(got->bytes.size());
     drained += got->bytes.size();
     if (got->end) co_return true;
     if (!got->bytes.empty()) continue;
@@ -161,8 +147,8 @@ io::Task<bool> ServerConnection::drain_body(http::RequestHandler& handler) {
 io::Task<> ServerConnection::linger(http::RequestHandler& handler) {
   stream_->shutdown_write();
   base::Instant deadline = loop_.now() + handler.limits().linger_timeout;
-  in_.release_buffers();
-  give_head_slot();
+  flow_.reset();
+  head_.reset();
   io::Buffer discarded;
   for (uint64_t bytes = 0; bytes < kLingerBytesMax;) {
     if (!discarded.reserve(io::kSmallBuffer)) co_return;
@@ -179,55 +165,55 @@ io::Task<> ServerConnection::linger(http::RequestHandler& handler) {
 }
 
 void ServerConnection::put_status_line(uint16_t status) {
-  out_.put("HTTP/1.1 ");
-  out_.put_number(status);
-  out_.put(" ");
-  out_.put(http::default_reason_phrase(status));
-  out_.put("\r\n");
+  flow_->out.put("HTTP/1.1 ");
+  flow_->out.put_number(status);
+  flow_->out.put(" ");
+  flow_->out.put(http::default_reason_phrase(status));
+  flow_->out.put("\r\n");
 }
 
 Result<> ServerConnection::send_interim(uint16_t status, const http::Headers& headers) {
   // RFC 9110 §15.2: never to an HTTP/1.0 client.
-  if (head_->head.version == http::Version::http10) return {};
-  if (!out_.reserve(kStatusLineRoom + size_on_wire(headers))) return base::fail(head_too_large());
+  if (head_->version == http::Version::http10) return {};
+  if (!flow_->out.reserve(kStatusLineRoom + size_on_wire(headers))) return base::fail(head_too_large());
   put_status_line(status);
   continue_sent_ |= status == 100;
-  for (const http::Header& header : headers) out_.put_header(header.name, header.value);
-  out_.put("\r\n");
-  if (auto flushed = out_.flush(); !flushed) return std::unexpected(flushed.error());
+  for (const http::Header& header : headers) flow_->out.put_header(header.name, header.value);
+  flow_->out.put("\r\n");
+  if (auto flushed = flow_->out.flush(); !flushed) return std::unexpected(flushed.error());
   return {};
 }
 
 void ServerConnection::choose_keep_alive(const http::ResponseStart& start) {
-  const http::RequestHead& request = head_->head;
+  const http::RequestHead& request = *head_;
   if (handler_->draining()) keep_alive_ = false;
   bool unknown_length = start.body.kind == http::BodyLength::Kind::chunked ||
                         start.body.kind == http::BodyLength::Kind::until_close;
   // Only the end of the connection can tell an HTTP/1.0 client where such a body ends.
   if (unknown_length && request.version == http::Version::http10) keep_alive_ = false;
-  if (!in_.body_ended()) {
+  if (!flow_->in.body_ended()) {
     // A body that will not be read whole cannot be followed by another request; nor can one that a client
     // waiting for 100 may or may not send now.
-    bool dropped = start.request_body == http::RequestBody::dropped && in_.body_left() > kDrainBytesMax;
+    bool dropped = start.request_body == http::RequestBody::dropped && flow_->in.body_left() > kDrainBytesMax;
     if (dropped || (request.expect_continue && !continue_sent_)) keep_alive_ = false;
   }
 }
 
 Result<> ServerConnection::start_response(const http::ResponseStart& start) {
   using Kind = http::BodyLength::Kind;
-  const http::RequestHead& request = head_->head;
-  if (!out_.reserve(kStatusLineRoom + start.upgrade.size() + size_on_wire(*start.headers))) {
+  const http::RequestHead& request = *head_;
+  if (!flow_->out.reserve(kStatusLineRoom + start.upgrade.size() + size_on_wire(*start.headers))) {
     return base::fail(head_too_large());
   }
   response_started_ = true;
   choose_keep_alive(start);
   put_status_line(start.status);
-  for (const http::Header& header : *start.headers) out_.put_header(header.name, header.value);
+  for (const http::Header& header : *start.headers) flow_->out.put_header(header.name, header.value);
   if (start.status == 101) {
-    out_.put("Connection: upgrade\r\nUpgrade: ");
-    out_.put(start.upgrade);
-    out_.put("\r\n\r\n");
-    out_.start_body(Outbound::Framing::none);
+    flow_->out.put("Connection: upgrade\r\nUpgrade: ");
+    flow_->out.put(start.upgrade);
+    flow_->out.put("\r\n\r\n");
+    flow_->out.start_body(Outbound::Framing::none);
     return {};
   }
 
@@ -237,39 +223,39 @@ Result<> ServerConnection::start_response(const http::ResponseStart& start) {
   Outbound::Framing framing = Outbound::Framing::plain;
   if (start.body.kind == Kind::sized || (start.body.kind == Kind::none && !body_left_out)) {
     if (start.status != 204) {  // RFC 9110 §8.6
-      out_.put("Content-Length: ");
-      out_.put_number(start.body.bytes);
-      out_.put("\r\n");
+      flow_->out.put("Content-Length: ");
+      flow_->out.put_number(start.body.bytes);
+      flow_->out.put("\r\n");
     }
   } else if (start.body.kind != Kind::none && !old_client && !never_a_body) {
-    out_.put("Transfer-Encoding: chunked\r\n");
+    flow_->out.put("Transfer-Encoding: chunked\r\n");
     framing = Outbound::Framing::chunked;
   } else {
     ends_with_connection_ = true;
   }
   if (!keep_alive_) {
-    out_.put("Connection: close\r\n");
+    flow_->out.put("Connection: close\r\n");
   } else if (old_client) {
-    out_.put("Connection: keep-alive\r\n");
+    flow_->out.put("Connection: keep-alive\r\n");
   }
-  out_.put("\r\n");
-  out_.start_body(body_left_out ? Outbound::Framing::none : framing);
+  flow_->out.put("\r\n");
+  flow_->out.start_body(body_left_out ? Outbound::Framing::none : framing);
   return {};
 }
 
 Result<> ServerConnection::finish(std::string_view trailers) {
   finished_ = true;
   if (raw_) {
-    out_.shutdown_when_flushed();
+    flow_->out.shutdown_when_flushed();
     return {};
   }
-  return out_.finish(trailers);
+  return flow_->out.finish(trailers);
 }
 
 void ServerConnection::switch_to_raw() {
   raw_ = true;
-  in_.switch_to_raw();
-  out_.start_body(Outbound::Framing::plain);
+  flow_->in.switch_to_raw();
+  flow_->out.start_body(Outbound::Framing::plain);
 }
 
 // A client can tell from the framing that a sized or chunked body is short; only where the end of the
@@ -280,7 +266,7 @@ void ServerConnection::abort() {
   if (!response_started_ || ends_with_connection_ || raw_) {
     stream_->reset_on_close();
   } else {
-    static_cast<void>(out_.flush());
+    static_cast<void>(flow_->out.flush_now());
   }
 }
 

@@ -8,6 +8,7 @@
 #include "http/server.h"
 #include "http1/inbound.h"
 #include "http1/outbound.h"
+#include "io/frame_pool.h"
 
 namespace http1 {
 
@@ -24,7 +25,6 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
  public:
   // peer outlives the connection.
   ServerConnection(io::Loop& loop, std::unique_ptr<io::Stream> stream, const io::Address& peer);
-  ~ServerConnection() override;
 
   io::Task<> serve(http::RequestHandler& handler) override;
   void begin_drain() override { drain_requested_.fire(); }
@@ -32,23 +32,23 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
   // Before serve(): a client whose first bytes are HTTP/2's preface is not refused; serve() ends, and the
   // stream and what was read of it are there to be taken.
   void look_for_http2() { look_for_http2_ = true; }
-  bool found_http2() const { return found_http2_; }
+  bool found_http2() const override { return found_http2_; }
   std::unique_ptr<io::Stream> take_stream() { return std::move(stream_); }
-  io::Buffer take_received() { return in_.take_received(); }
+  io::Buffer take_received() { return flow_ ? flow_->in.take_received() : io::Buffer{}; }
 
   bool idle() const override { return idle_; }
 
-  base::Result<http::BodyBytes> peek() override { return in_.peek(); }
-  void consume(size_t count) override { in_.consume(count); }
+  base::Result<http::BodyBytes> peek() override { return flow_->in.peek(); }
+  void consume(size_t count) override { flow_->in.consume(count); }
   io::Signal& readable() override { return stream_->readable(); }
-  std::string_view trailers() const override { return in_.trailers(); }
+  std::string_view trailers() const override { return flow_->in.trailers(); }
 
-  base::Result<size_t> write(std::string_view bytes) override { return out_.write(bytes); }
+  base::Result<size_t> write(std::string_view bytes) override { return flow_->out.write(bytes); }
   base::Result<> finish(std::string_view trailers) override;
-  base::Result<bool> flush() override { return out_.flush(); }
+  base::Result<bool> flush() override { return flow_->out.flush(); }
   io::Signal& writable() override { return stream_->writable(); }
 
-  const http::RequestHead& head() const override;
+  const http::RequestHead& head() const override { return *head_; }
   const io::Address& peer() const override { return peer_; }
   base::Instant began() const override { return began_; }
   base::Instant received() const override { return received_; }
@@ -59,11 +59,17 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
   void abort() override;
   bool client_gone() const override { return stream_->peer_gone(); }
   io::Signal& gone() override { return stream_->gone(); }
-  uint64_t bytes_received() const override { return in_.bytes_taken(); }
-  uint64_t bytes_sent() const override { return out_.bytes_sent(); }
+  uint64_t bytes_received() const override { return flow_->in.bytes_taken(); }
+  uint64_t bytes_sent() const override { return flow_->out.bytes_sent(); }
 
  private:
-  struct HeadSlot;
+  // Both halves of a connection on which something is under way.
+  struct Flow {
+    Flow(io::Loop& loop, io::Stream& stream)
+        : in(stream, base::Side::client), out(loop, stream, base::Side::client) {}
+    Inbound in;
+    Outbound out;
+  };
 
   io::Task<bool> await_request(http::RequestHandler& handler, base::Result<std::string_view>& head_bytes);
   void put_status_line(uint16_t status);
@@ -71,16 +77,15 @@ class ServerConnection final : public http::ServerConnection, public http::Serve
   // Rarely entered: kept out of serve()'s frame, which every idle connection holds.
   [[gnu::noinline]] io::Task<bool> drain_body(http::RequestHandler& handler);
   [[gnu::noinline]] io::Task<> linger(http::RequestHandler& handler);
-  void take_head_slot();
-  void give_head_slot();
+  base::Result<std::optional<std::string_view>> receive_head(uint32_t head_bytes_max);
 
   io::Loop& loop_;
   std::unique_ptr<io::Stream> stream_;
   const io::Address& peer_;
-  Inbound in_;
-  Outbound out_;
   http::RequestHandler* handler_ = nullptr;  // while serving
-  HeadSlot* head_ = nullptr;
+  // Several KiB in all; a connection that waits for a request holds neither.
+  io::Pooled<Flow> flow_;               // from a request's first byte
+  io::Pooled<http::RequestHead> head_;  // from the end of its head
   base::Instant began_;
   base::Instant received_;
   bool served_one_ = false;

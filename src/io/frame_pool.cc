@@ -14,8 +14,8 @@ constexpr bool kPooled = false;
 #else
 constexpr bool kPooled = true;
 #endif
-constexpr size_t kClassBytes = 64;
-constexpr size_t kClasses = 512;  // up to 32 KiB; larger frames are rare and go to the heap
+constexpr size_t kClassBytes = 16;  // as finely as the heap itself divides
+constexpr size_t kClasses = 2048;   // up to 32 KiB; larger frames are rare and go to the heap
 
 struct FreeFrame {
   FreeFrame* next;

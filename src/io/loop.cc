@@ -26,9 +26,9 @@ void Loop::turn(base::Instant until) {
   }
 
   // Only those ready now: what they make ready runs next turn, after new events have been read.
-  List<Waiter, ReadyTag> batch;
-  batch.take_all(ready_);
-  while (Waiter* waiter = batch.take_front()) waiter->handle.resume();
+  running_.take_all(ready_);
+  while (Waiter* waiter = running_.take_front()) waiter->handle.resume();
+  while (TurnEnd* work = put_off_.take_front()) work->at_turn_end();
 }
 
 }  // namespace io

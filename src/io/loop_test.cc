@@ -70,6 +70,43 @@ TEST_F(LoopTest, APassedDeadlineIsNotHeldOffBySignals) {
   EXPECT_GT(waits, 0);
 }
 
+struct Note final : TurnEnd {
+  explicit Note(std::string& to) : log(to) {}
+  void at_turn_end() override { log += "put off;"; }
+  std::string& log;
+};
+
+TEST_F(LoopTest, WhatIsPutOffRunsOnceBehindTheTurnsCoroutines) {
+  Note note(log);
+  Signal a, b, c;
+  auto put_off = [&]() -> Task<> {
+    co_await wait_for(loop, base::kNever, a);
+    EXPECT_TRUE(loop.others_to_run());
+    loop.put_off(note);
+    loop.put_off(note);
+  };
+  scope.spawn(put_off());
+  scope.spawn(wait_once("x", base::seconds(1), b, c));
+  a.fire();
+  b.fire();
+  loop.turn(base::Instant{});
+  EXPECT_EQ(log, "x signalled;put off;");
+  EXPECT_FALSE(loop.others_to_run());
+  loop.turn(base::Instant{});
+  EXPECT_EQ(log, "x signalled;put off;");
+}
+
+TEST_F(LoopTest, WhatIsDestroyedWasNotPutOff) {
+  Note note(log);
+  {
+    Note gone(log);
+    loop.put_off(gone);
+  }
+  loop.put_off(note);
+  loop.turn(base::Instant{});
+  EXPECT_EQ(log, "put off;");
+}
+
 TEST_F(LoopTest, TwoSignalsOfOneWaitWakeItOnce) {
   Signal a, b;
   scope.spawn(wait_once("x", base::seconds(1), a, b));
