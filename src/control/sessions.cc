@@ -421,35 +421,21 @@ io::Task<Answer> SessionKeeper::end(gate::EndSession question) {
 }
 
 io::Task<Answer> SessionKeeper::take_logout_token(gate::TakeLogoutToken question) {
-  auto issuer = co_await find_issuer(question.provider);
-  if (!issuer) co_return failed(issuer.error());
-  const std::string& name = issuer->provider.name;
-  base::Result<auth::LogoutToken> token = base::gate_error(Reason::key_set_unavailable, "no keys");
-  for (bool fresh = false;; fresh = true) {
-    auth::KeySetPtr keys = fresh ? co_await parts_.keys.fetch_anew(issuer->provider.key_slot)
-                                 : parts_.keys.find(issuer->provider.key_slot);
-    if (keys != nullptr) token = auth::verify_logout_token(question.token, issuer->policy, *keys, now());
-    if (fresh || token || token.error().reason != Reason::key_set_unavailable) break;
-  }
-  if (!token) {
-    spdlog::warn("provider {}: a logout token was refused: {}", name, token.error().detail);
-    if (token.error().side != base::Side::client) co_return failed(token.error());
-    co_return failed(base::client_error(Reason::logout_token_invalid, token.error().detail));
-  }
-  base::WallTime kept_until = std::max(token->expires, after(now(), kLogoutTokenKept));
-  auto first = co_await store_->claim("logout:" + name + ":" + token->id, kept_until);
+  const auth::LogoutToken& token = question.token;
+  base::WallTime kept_until = std::max(token.expires, after(now(), kLogoutTokenKept));
+  auto first = co_await store_->claim("logout:" + question.provider + ":" + token.id, kept_until);
   if (first && !*first) {
     co_return failed(base::client_error(Reason::logout_token_invalid, "the logout token was used before"));
   }
-  bool one_session = !token->session.empty();
+  bool one_session = !token.session.empty();
   auto done =
       co_await revoke({.by = one_session ? auth::RevokedBy::provider_session : auth::RevokedBy::subject,
-                       .provider = name,
-                       .name = one_session ? token->session : token->subject,
+                       .provider = question.provider,
+                       .name = one_session ? token.session : token.subject,
                        .before = now(),
                        .until = after(now(), limits_.lifetime)});
   if (!done) co_return failed(done.error());
-  spdlog::info("provider {}: signed out by the issuer", name);
+  spdlog::info("provider {}: signed out by the issuer", question.provider);
   co_return Answer{};
 }
 

@@ -167,6 +167,8 @@ class Exchange {
   io::Task<Result> answer_logout_page();
   io::Task<Result> answer_logout();
   io::Task<Result> answer_backchannel_logout(std::string_view provider_name);
+  io::Task<base::Result<auth::LogoutToken>> verify_logout_token(const auth::Provider& provider,
+                                                                std::string_view token);
   io::Task<base::Result<std::string>> read_form();
 
   // own.cc

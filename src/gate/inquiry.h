@@ -51,10 +51,10 @@ struct EndSession {
   SignOut reach = SignOut::provider;
   std::string return_uri;  // post_logout_redirect_uri
 };
-// OpenID Connect Back-Channel Logout 1.0 §2.5. Answer: nothing but the error.
+// OpenID Connect Back-Channel Logout 1.0 §2.7, of a token that was verified. Answer: nothing but the error.
 struct TakeLogoutToken {
   std::string provider;
-  std::string token;
+  auth::LogoutToken token;
 };
 // RFC 7662. Answer: identity and until; credential_invalid when the token is not active.
 struct Introspect {

@@ -240,7 +240,10 @@ void forge_a_request(Scene& scene) {
 }
 void send_a_bad_logout_token(Scene& scene) {
   open_to_people(scene);
-  let_control_answer(scene, Reason::logout_token_invalid);
+  const auth::Provider* staff = scene.world.worker->snapshot()->providers->find("staff");
+  scene.world.worker->put_keys(staff->key_slot,
+                               *auth::parse_key_set(auth::testing::key_set_json(
+                                   {auth::testing::signing_key(crypto::Algorithm::es256).public_jwk()})));
   scene.world.ask(
       "POST /.well-known/gatehouse/backchannel-logout/staff HTTP/1.1\r\nHost: a\r\nContent-Type: "
       "application/x-www-form-urlencoded\r\nContent-Length: 14\r\n\r\nlogout_token=x");

@@ -2,6 +2,7 @@
 // what does not go to the backend, logging in and out. The control thread's part is played by the tests.
 #include <gtest/gtest.h>
 
+#include "access/test_tokens.h"
 #include "gate/test_world.h"
 #include "http/query.h"
 
@@ -466,26 +467,40 @@ TEST(SignOut, AsksFirstAndEndsTheSession) {
   EXPECT_TRUE(has(answer, "Set-Cookie: __Host-gatehouse.session.staff=; ")) << answer;
 }
 
-TEST(SignOut, LogoutTokensGoToWhoCanReadThem) {
+TEST(SignOut, LogoutTokensAreVerifiedBeforeAnybodyIsAsked) {
   PeopleWorld world;
-  world.answers = [](Question& question) {
-    Answer answer;
-    if (std::get<TakeLogoutToken>(question).token != "good") {
-      answer.outcome =
-          base::client_error(base::Reason::logout_token_invalid, "the logout token is not valid");
-    }
-    return answer;
+  const auth::Provider* staff = world.worker->snapshot()->providers->find("staff");
+  const crypto::SigningKey& key = auth::testing::signing_key(crypto::Algorithm::es256);
+  auto keys = auth::parse_key_set(auth::testing::key_set_json({key.public_jwk()}));
+  auto token = [&](std::string_view more) {
+    std::string now = std::to_string(world.now().unix_seconds());
+    return auth::testing::sign_raw(
+        key, R"({"alg":"ES256","typ":"logout+jwt","kid":")" + key.kid() + R"("})",
+        R"({"iss":"https://id.example","aud":"gate","sub":"alice","jti":"j1","iat":)" + now + R"(,"exp":)" +
+            now + R"(0,"events":{"http://schemas.openid.net/event/backchannel-logout":{}})" +
+            std::string(more) + "}");
   };
-  std::string answer =
-      world.ask(post("/.well-known/gatehouse/backchannel-logout/staff", "logout_token=good"));
+  auto tell = [&](std::string_view form, std::string_view provider = "staff") {
+    return world.ask(post("/.well-known/gatehouse/backchannel-logout/" + std::string(provider), form));
+  };
+  EXPECT_EQ(status_of(tell("logout_token=" + token(""))), 503);  // no keys yet
+  world.record();
+  world.worker->put_keys(staff->key_slot, *keys);
+  world.answers = [](Question& question) {
+    EXPECT_EQ(std::get<TakeLogoutToken>(question).token.subject, "alice");
+    return Answer{};
+  };
+  std::string answer = tell("logout_token=" + token(""));
   EXPECT_EQ(status_of(answer), 200) << answer;
   EXPECT_EQ(header_of(answer, "Cache-Control"), "no-store");
-  EXPECT_EQ(status_of(world.ask(post("/.well-known/gatehouse/backchannel-logout/staff", "logout_token=bad"))),
-            400);
-  EXPECT_EQ(status_of(world.ask(post("/.well-known/gatehouse/backchannel-logout/staff", "x=y"))), 400);
-  EXPECT_EQ(
-      status_of(world.ask(post("/.well-known/gatehouse/backchannel-logout/robots", "logout_token=good"))),
-      404);
+  EXPECT_EQ(field(world.record(), "reason"), "");
+  size_t asked = world.control.asked.size();
+  EXPECT_EQ(status_of(tell("logout_token=" + token(R"(,"nonce":"n")"))), 400);
+  EXPECT_EQ(field(world.record(), "reason"), "logout_token_invalid");
+  EXPECT_EQ(status_of(tell("logout_token=bad")), 400);
+  EXPECT_EQ(status_of(tell("x=y")), 400);
+  EXPECT_EQ(status_of(tell("logout_token=" + token(""), "robots")), 404);
+  EXPECT_EQ(world.control.asked.size(), asked);
 }
 
 }  // namespace

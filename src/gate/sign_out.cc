@@ -168,11 +168,37 @@ io::Task<Exchange::Result> Exchange::answer_backchannel_logout(std::string_view 
   if (!form) co_return std::unexpected(form.error());
   auto token = http::find_parameter(*form, "logout_token");
   if (!token || !*token) co_return base::client_error(Reason::http_request_error, "there is no logout_token");
-  Answer answer = co_await ask(TakeLogoutToken{.provider = provider->name, .token = std::move(**token)},
+  auto verified = co_await verify_logout_token(*provider, **token);
+  if (!verified) co_return std::unexpected(verified.error());
+  Answer answer = co_await ask(TakeLogoutToken{.provider = provider->name, .token = std::move(*verified)},
                                kLogoutTokenPatience);
   if (!answer.outcome) co_return std::unexpected(answer.outcome.error());
   headers_out_.clear();
   co_return co_await send_own_text(200, "text/plain; charset=utf-8", "");
+}
+
+// Here and not on the control thread: anybody may send one.
+io::Task<base::Result<auth::LogoutToken>> Exchange::verify_logout_token(const auth::Provider& provider,
+                                                                        std::string_view token) {
+  for (bool waited = false;; waited = true) {
+    const auth::KeySet* keys = worker_.key_sets().find(provider.key_slot);
+    base::Error error{.reason = Reason::key_set_unavailable,
+                      .detail = "the issuer's keys have not been loaded yet"};
+    if (keys != nullptr) {
+      auto verified =
+          auth::verify_logout_token(token, *provider.oidc, *keys, worker_.wall_at(worker_.loop().now()));
+      if (verified) co_return std::move(*verified);
+      error = verified.error();
+    }
+    bool key_missing = error.reason == Reason::key_set_unavailable;
+    if (key_missing && !waited) {
+      if (auto looked = co_await wait_for_keys(provider.key_slot); !looked)
+        co_return std::unexpected(looked.error());
+      continue;
+    }
+    if (keys == nullptr) co_return base::fail(error);
+    co_return base::client_error(Reason::logout_token_invalid, error.detail);
+  }
 }
 
 // A small form that is for the gate itself.
