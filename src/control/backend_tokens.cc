@@ -40,6 +40,7 @@ std::string BackendTokenKeeper::key_of(const auth::Provider& provider,
     key.append(std::to_string(part.size())).append(":").append(part);
   };
   add(std::to_string(provider.version));
+  add(policy.kind == BackendToken::exchange ? "exchange" : "client_credentials");
   add(policy.audience);
   add(policy.resource);
   for (const std::string& scope : policy.scopes) add(scope);
@@ -119,7 +120,9 @@ io::Task<> BackendTokenKeeper::obtain(std::shared_ptr<Token> token,
     token->text = std::move(had->access_token);
     base::Duration margin = std::min(kMarginMax, base::Duration{life.ns / 10});
     token->ends = after(now(), life - margin);
-    token->renew_at = after(now(), {life.ns / 5 * 4});
+    token->renew_at = after(now(), std::max(base::Duration{life.ns / 5 * 4}, kRetry));
+    token->error =
+        base::gate_error(Reason::backend_token_unavailable, "the issuer's token had ended already").error();
   } else {
     spdlog::error("service {}: no token for its backend from {}: {}", question.service->name, provider.name,
                   had.error().sentence);

@@ -36,34 +36,38 @@ io::Task<Answer> Introspector::ask(gate::Introspect question) {
   if (auto known = shared_.find(key); known != shared_.end() && known->second.until > now) {
     co_return known->second.answer;
   }
+  std::shared_ptr<Inquiry> inquiry;
   if (auto asked = under_way_.find(key); asked != under_way_.end()) {
-    std::shared_ptr<Inquiry> inquiry = asked->second;
-    io::Broadcast::Seat seat(inquiry->done);
-    while (!inquiry->answer) co_await io::wait_for(loop_, base::kNever, seat.signal);
-    co_return *inquiry->answer;
+    inquiry = asked->second;
+  } else {
+    auto paused = paused_.find(key.provider_version);
+    if (paused != paused_.end() && paused->second > now) {
+      co_return failed(
+          base::gate_error(Reason::introspection_unavailable, "the introspection endpoint has just failed"));
+    }
+    if (under_way_.size() >= kUnderWayMax) {
+      co_return failed(base::gate_error(Reason::introspection_unavailable,
+                                        "too many tokens are being asked about at once"));
+    }
+    inquiry = std::make_shared<Inquiry>(providers, *provider, std::move(question.token));
+    under_way_.emplace(key, inquiry);
+    asking_.spawn(settle(key, inquiry));
   }
-  auto paused = paused_.find(key.provider_version);
-  if (paused != paused_.end() && paused->second > now) {
-    co_return failed(
-        base::gate_error(Reason::introspection_unavailable, "the introspection endpoint has just failed"));
-  }
-  if (under_way_.size() >= kUnderWayMax) {
-    co_return failed(
-        base::gate_error(Reason::introspection_unavailable, "too many tokens are being asked about at once"));
-  }
-  auto inquiry = std::make_shared<Inquiry>();
-  under_way_.emplace(key, inquiry);
-  inquiry->answer = co_await ask_once(providers, *provider, std::move(question.token));
-  under_way_.erase(key);
-  share(key, *inquiry->answer);
-  inquiry->done.notify_all();
+  io::Broadcast::Seat seat(inquiry->done);
+  while (!inquiry->answer) co_await io::wait_for(loop_, base::kNever, seat.signal);
   co_return *inquiry->answer;
 }
 
-// providers keeps what provider is part of.
-io::Task<Answer> Introspector::ask_once(std::shared_ptr<const auth::Providers> providers,
-                                        const auth::Provider& provider, std::string token) {
-  auto body = co_await endpoint_.introspect(*provider.introspection, std::move(token));
+io::Task<> Introspector::settle(Key key, std::shared_ptr<Inquiry> inquiry) {
+  inquiry->answer = co_await ask_once(*inquiry);
+  under_way_.erase(key);
+  share(key, *inquiry->answer);
+  inquiry->done.notify_all();
+}
+
+io::Task<Answer> Introspector::ask_once(Inquiry& inquiry) {
+  const auth::Provider& provider = inquiry.provider;
+  auto body = co_await endpoint_.introspect(*provider.introspection, std::move(inquiry.token));
   base::Result<auth::Introspected> read =
       base::gate_error(Reason::introspection_unavailable, "the introspection endpoint could not be asked");
   if (body) read = auth::read_introspection(*body, *provider.introspection, loop_.clock().wall_now());

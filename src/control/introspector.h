@@ -35,7 +35,11 @@ class Introspector {
   io::Task<gate::Answer> ask(gate::Introspect question);
 
  private:
+  // One token asked about, and those who wait for the answer.
   struct Inquiry {
+    std::shared_ptr<const auth::Providers> providers;
+    const auth::Provider& provider;  // of these
+    std::string token;
     io::Broadcast done;
     std::optional<gate::Answer> answer;
   };
@@ -51,8 +55,9 @@ class Introspector {
   struct Hash {
     size_t operator()(const Key& key) const;
   };
-  io::Task<gate::Answer> ask_once(std::shared_ptr<const auth::Providers> providers,
-                                  const auth::Provider& provider, std::string token);
+  // Belongs to nobody who waits: whoever asked first may be gone before the answer comes.
+  io::Task<> settle(Key key, std::shared_ptr<Inquiry> inquiry);
+  io::Task<gate::Answer> ask_once(Inquiry& inquiry);
   void share(const Key& key, const gate::Answer& answer);
 
   io::Loop& loop_;
@@ -61,6 +66,7 @@ class Introspector {
   std::unordered_map<Key, std::shared_ptr<Inquiry>, Hash> under_way_;
   std::unordered_map<Key, Shared, Hash> shared_;
   std::map<uint64_t, base::Instant> paused_;  // by the provider's version
+  io::Scope asking_;
 };
 
 }  // namespace control

@@ -37,7 +37,8 @@ void IssuerKeeper::apply(const auth::Providers& providers) {
   }
   for (auto& [name, gone] : issuers_) {
     gone->looked.notify_all();
-    if (!kept.contains(name)) parts_.publisher.publish_issuer(name, nullptr);
+    // Also of a provider that names another issuer now: nobody is sent to the old one meanwhile.
+    parts_.publisher.publish_issuer(name, nullptr);
   }
   issuers_ = std::move(kept);
   for (auto& [name, issuer] : issuers_) {

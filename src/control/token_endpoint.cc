@@ -30,6 +30,11 @@ bool is_unreachable(const FetchResult& result) {
   return result.status == 0 || result.status >= 500 || result.status == 429 || result.status == 408;
 }
 
+// Nor has one whose answer cannot be read, such as a page of a proxy before it, or that says it cannot tell.
+bool says_no(std::string_view error) {
+  return !error.empty() && error != "server_error" && error != "temporarily_unavailable";
+}
+
 std::unexpected<CallFailure> failure_of(const FetchResult& result, std::string_view what) {
   return std::unexpected(CallFailure{.sentence = std::string(what) + ": " + result.problem,
                                      .unreachable = is_unreachable(result)});
@@ -63,13 +68,8 @@ io::Task<CallResult<auth::TokenAnswer>> TokenEndpoint::ask_for_tokens(Issuer iss
   if (is_unreachable(result)) co_return failure_of(result, "the token endpoint");
   auto answer = auth::parse_token_answer(result.status, result.body);
   if (!answer) {
-    // What cannot be read says nothing about the grant.
     co_return std::unexpected(CallFailure{.sentence = "the token endpoint: " + answer.error().sentence,
-                                          .unreachable = answer.error().error.empty()});
-  }
-  // RFC 6749 §7.1: a token of a type that is not understood must not be used.
-  if (!base::equals_ignoring_case(answer->token_type, "bearer")) {
-    co_return std::unexpected(CallFailure{.sentence = "the token endpoint: the token's type is not Bearer"});
+                                          .unreachable = !says_no(answer.error().error)});
   }
   co_return std::move(*answer);
 }
