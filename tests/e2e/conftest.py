@@ -13,8 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from backend import Backend  # noqa: E402
 from browser import browser, one_browser  # noqa: E402, F401
 from fronts import make_front  # noqa: E402, F401
-from logins import (any_provider, make_rogue, make_site, provider, provider_process, rogue,  # noqa: E402, F401
-                    second_provider, site_certificate, site_tls)
+from logins import (any_provider, make_rogue, make_shared_site, make_site, provider,  # noqa: E402, F401
+                    provider_process, rogue, second_provider, site_certificate, site_tls)
 from gate import BINARY, Gate, write_files  # noqa: E402
 from parts import stands  # noqa: E402
 from pki import Authority  # noqa: E402

@@ -63,6 +63,8 @@ def password_of(person):
 
 
 class Glewlwyd:
+    knows_authority = False
+
     def __init__(self, folder, people, address="127.0.0.3"):
         self.people, self.port = people, unused_port()
         self.origin = f"http://{address}:{self.port}"

@@ -23,6 +23,9 @@ PEOPLE = {
               "https://claims.example/groups": ["support"], "factors": ["urn:mfa"]},
     "bob": {"name": "Bob Example", "email": "bob@example.com", "email_verified": True, "groups": ["people"],
             "realm_access": {"roles": ["people"]}, "roles": "people", "https://claims.example/groups": ["people"]},
+    # In more groups than a cookie holds.
+    "carol": {"name": "Carol Example", "email": "carol@example.com", "email_verified": True,
+              "groups": ["support", *(f"department-number-{n}" for n in range(400))]},
 }
 # Services that tokens are issued for, by what their access tokens are.
 RESOURCES = {
@@ -34,7 +37,9 @@ RESOURCES = {
 
 def node():
     """The Node that the packages bring: Debian 12's own is older than oidc-provider needs."""
-    return next(PACKAGES.glob("node-linux-*/bin/node"))
+    found = next(PACKAGES.glob("node-linux-*/bin/node"), None)
+    assert found, f"`npm ci` in {SERVER.parent} installs the identity provider; ./dev test does it too"
+    return found
 
 
 class Client:
@@ -48,6 +53,8 @@ class Client:
 
 class OidcProvider:
     """`node idp/server.mjs`, one process an instance."""
+
+    knows_authority = True  # calls a gate over TLS
 
     def __init__(self, folder, address="127.0.0.2", tls=None, authority=None, **settings):
         settings = {"address": address, "people": PEOPLE, "resources": RESOURCES, "acr_values": ["urn:mfa"], **settings}
@@ -111,8 +118,12 @@ class OidcProvider:
         """As its administrator; the clients' answers to back-channel logout."""
         return self._tell("end-sessions", person=person)
 
+    def use_refresh_tokens(self, client):
+        """As a thief would who had them: the client comes second."""
+        self._tell("use-refresh-tokens", client=client.client_id)
+
     def forget(self):
-        """Trouble and what was asked."""
+        """All that a test left behind: clients, sessions, trouble and what was asked."""
         self._tell("forget")
 
     def asked(self, endpoint=None):

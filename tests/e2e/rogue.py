@@ -16,13 +16,17 @@ class Rogue:
         self.backend = Backend(self._answer, name="rogue", address=address)
         self.issuer = f"http://{self.backend.address}"
         self.signer = Issuer(self.issuer, index=index)
+        self.reset()
+
+    def reset(self):
+        """Honest again, and asked nothing."""
         self.person, self.codes = "alice", {}
         # What is done otherwise; a value of None takes a member out.
         self.metadata, self.redirect, self.claims, self.header, self.tokens = {}, {}, {}, {}, {}
         self.algorithm = "ES256"
-        self.keys = None          # the key set's exact JSON
         self.sign = None          # makes the ID token of (header, claims) instead
         self.scripts = {}         # path -> function of a Call that answers instead
+        self.backend.requests.clear()
 
     def stop(self):
         self.backend.stop()
@@ -66,7 +70,7 @@ class Rogue:
 
     def _jwks(self, call, _):
         call.respond(200, [("Content-Type", "application/json")],
-                     (self.keys or json.dumps(self.signer.jwks(["ES256", "RS256"]))).encode())
+                     json.dumps(self.signer.jwks(["ES256", "RS256"])).encode())
 
     def _authorize(self, call, asked):
         code = secrets.token_urlsafe(16)
@@ -95,11 +99,14 @@ class Rogue:
 
     def logout_token(self, client, header=None, **changes):
         """A right one, then changes."""
-        claims = changed({
+        return self.signer.token("ES256", header={"typ": "logout+jwt", **(header or {})},
+                                 payload=json.dumps(self.logout_claims(client, **changes)))
+
+    def logout_claims(self, client, **changes):
+        return changed({
             "iss": self.issuer, "aud": client, "sub": self.person, "sid": "sid-" + self.person,
             "iat": int(time.time()), "exp": int(time.time()) + 120, "jti": secrets.token_urlsafe(12),
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}}}, changes)
-        return self.signer.token("ES256", header={"typ": "logout+jwt", **(header or {})}, payload=json.dumps(claims))
 
 
 def changed(members, changes):

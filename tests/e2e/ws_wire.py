@@ -82,7 +82,7 @@ class Http1Carrier:
     def __init__(self, port, path="/", extra=(), tls=None, host="gate.test"):
         self.client = wire.Client(port)
         if tls:
-            self.client.socket = tls.wrap_socket(self.client.socket, server_hostname=host)
+            self.client.socket = tls.wrap_socket(self.client.socket, server_hostname=host.split(":")[0])
         key = base64.b64encode(os.urandom(16)).decode()
         self.client.send(wire.head("GET", path, [("Upgrade", "websocket"), ("Connection", "Upgrade"),
                                                  ("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", "13"),

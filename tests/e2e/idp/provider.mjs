@@ -71,7 +71,7 @@ export function makeProvider({ issuer, settings, store, keys }) {
     // NODE_EXTRA_CA_CERTS names.
     fetch: (url, { dispatcher: _, ...options }) => fetch(url, options),
   });
-  provider.registerGrantType(kTokenExchange, (ctx) => exchangeToken(ctx, settings),
+  provider.registerGrantType(kTokenExchange, (ctx) => exchangeToken(ctx, settings, keys),
     ['subject_token', 'subject_token_type', 'requested_token_type', 'audience', 'resource', 'scope']);
   return provider;
 }

@@ -71,7 +71,8 @@ function listen(server, address, wanted) {
 // --- Control ------------------------------------------------------------------------------------------------------
 
 const COMMANDS = {
-  async client(metadata) {
+  async client(given) {
+    const metadata = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== null));
     await provider.Client.validate(metadata);
     store.set(`Client:${metadata.client_id}`, metadata);
   },
@@ -116,13 +117,22 @@ const COMMANDS = {
     return told;
   },
 
+  // As somebody does who stole them.
+  'use-refresh-tokens'({ client }) {
+    for (const [, payload] of store.all('RefreshToken')) {
+      if (payload.clientId === client) payload.consumed = Math.floor(Date.now() / 1000);
+    }
+  },
+
   asked() {
     return asked;
   },
 
+  // All that a test left behind.
   forget() {
     asked = [];
     trouble.clear();
+    store.clear();
   },
 };
 

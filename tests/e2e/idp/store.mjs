@@ -28,6 +28,10 @@ export class Store {
       .filter(([, payload]) => payload);
   }
 
+  clear() {
+    this.#kept.clear();
+  }
+
   keys() {
     return [...this.#kept.keys()];
   }
