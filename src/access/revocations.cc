@@ -38,9 +38,10 @@ std::optional<Revocation> decode_revocation(std::string_view text) {
 
 void Revocations::add(const Revocation& revocation) {
   Times& times = map_[{revocation.by, revocation.provider, revocation.name}];
-  times.before = std::max(times.before, revocation.before);
-  times.until = std::max(times.until, revocation.until);
-  ++version_;
+  const Times known = times;
+  times.before = std::max(known.before, revocation.before);
+  times.until = std::max(known.until, revocation.until);
+  if (times != known) ++version_;
 }
 
 bool Revocations::covers(const Session& session, std::string_view subject) const {

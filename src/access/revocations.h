@@ -40,7 +40,7 @@ class Revocations {
   bool covers(const Session& session, std::string_view subject) const;
   void forget_passed(base::WallTime now);
   size_t size() const { return map_.size(); }
-  uint64_t version() const { return version_; }  // another after every add()
+  uint64_t version() const { return version_; }  // another after every add() of something new
 
  private:
   struct View {
@@ -62,6 +62,7 @@ class Revocations {
   struct Times {
     base::WallTime before;
     base::WallTime until;
+    bool operator==(const Times&) const = default;
   };
   std::map<Key, Times, Before> map_;
   uint64_t version_ = 0;

@@ -83,7 +83,7 @@ TEST(Revocations, OneNameKeepsTheLaterTimes) {
     revocations.add(late_first ? late : early);
     revocations.add(late_first ? early : late);
     EXPECT_EQ(revocations.size(), 1u);
-    EXPECT_EQ(revocations.version(), 2u);
+    EXPECT_EQ(revocations.version(), late_first ? 1u : 2u);
     revocations.forget_passed(kNow + base::seconds(15));
     EXPECT_TRUE(revocations.covers(make_session(), "alice"));
   }

@@ -14,14 +14,15 @@
 
 namespace crypto {
 
-Sha256 sha256(std::string_view bytes) {
+Sha256 sha256(std::string_view bytes) { return sha256({bytes}); }
+
+Sha256 sha256(std::initializer_list<std::string_view> parts) {
   SHA256_CTX context;
   Sha256 digest;
+  bool done = SHA256_Init(&context) == 1;
+  for (std::string_view part : parts) done = done && SHA256_Update(&context, part.data(), part.size()) == 1;
   // A digest that could not be computed must never be mistaken for one.
-  if (SHA256_Init(&context) != 1 || SHA256_Update(&context, bytes.data(), bytes.size()) != 1 ||
-      SHA256_Final(digest.data(), &context) != 1) {
-    std::abort();
-  }
+  if (!done || SHA256_Final(digest.data(), &context) != 1) std::abort();
   return digest;
 }
 

@@ -238,6 +238,7 @@ class Exchange {
   Result finish_handshake();
   io::Task<Result> relay_upgraded();
   io::Task<> review_access(Tunnel& tunnel);
+  Result check_signed_out();
   class Standing;
   io::Task<Result> decide_again();
 

@@ -33,6 +33,21 @@ class Scratch {
     return join_all({std::string_view(pieces)...});
   }
 
+  // Gives back what was taken since the mark, for work that is done again and again.
+  struct Mark {
+    size_t inside;
+    size_t more;
+  };
+  Mark mark() const { return {used_, more_.size()}; }
+  void give_back(Mark mark) {
+    used_ = mark.inside;
+    if (mark.more == 0) {
+      more_.release();
+    } else {
+      more_.shrink(mark.more);
+    }
+  }
+
  private:
   std::string_view join_all(std::initializer_list<std::string_view> pieces) {
     size_t size = 0;

@@ -98,7 +98,7 @@ base::Result<Exchange::OpenSession> Exchange::open_cookie(const auth::Provider& 
 
 // Everything that opening it depends on, under a name of its own: a cookie is no bearer token.
 crypto::Sha256 Exchange::digest_of_cookie(const auth::Provider& provider, std::string_view cookie) {
-  return crypto::sha256(scratch_.join("session cookie\n", provider.name, "\n", host_.host, "\n", cookie));
+  return crypto::sha256({"session cookie\n", provider.name, "\n", host_.host, "\n", cookie});
 }
 
 Exchange::OpenSession Exchange::keep_open(const auth::Provider& provider, const crypto::Sha256& digest,

@@ -168,6 +168,55 @@ TEST(Session, EndsWhenItIsRevoked) {
   EXPECT_EQ(status_of(world.ask(get("/a/people", world.cookie(world.session())))), 200);
 }
 
+// What strangers do, and how often files change, is nothing to an open connection.
+TEST(Session, OpenConnectionsOfSeveralPeopleStayTheirOwn) {
+  PeopleWorld world;
+  auth::Session alices = world.session();
+  auth::Session bobs = world.session();
+  bobs.claims = R"({"sub":"bob","groups":["support"]})";
+  bobs.provider_session = "s2";
+  auto open = [&](Client& client, const auth::Session& session) {
+    client.send(get("/a/people",
+                    "X-Do: switch\r\nConnection: upgrade\r\nUpgrade: shout\r\n" + world.cookie(session)));
+    ASSERT_TRUE(world.sim.run_until([&] { return has(client.received, "ready "); }));
+  };
+  Client alice(world.sim);
+  Client bob(world.sim);
+  open(alice, alices);
+  open(bob, bobs);
+  for (int i = 0; i < 500; ++i) {
+    world.serve_people();
+    world.sim.run_for(base::milliseconds(10));
+  }
+  ASSERT_FALSE(alice.ended());
+  ASSERT_FALSE(bob.ended());
+  world.worker->revoke({.by = auth::RevokedBy::session,
+                        .provider = "staff",
+                        .name = bobs.id,
+                        .before = kForEver,
+                        .until = bobs.ends});
+  world.sim.run_for(base::seconds(1));
+  EXPECT_TRUE(bob.ended());
+  EXPECT_FALSE(alice.ended());
+}
+
+TEST(Session, OpenConnectionsOutliveStrangersSigningOut) {
+  PeopleWorld world;
+  auth::Session session = world.session();
+  Client client(world.sim);
+  client.send(
+      get("/a/people", "X-Do: switch\r\nConnection: upgrade\r\nUpgrade: shout\r\n" + world.cookie(session)));
+  ASSERT_TRUE(world.sim.run_until([&] { return has(client.received, "ready "); }));
+  world.sim.run_for(base::seconds(1200));  // the browser has had newer tokens since
+  world.worker->revoke({.by = auth::RevokedBy::subject,
+                        .provider = "staff",
+                        .name = "mallory",
+                        .before = kForEver,
+                        .until = session.ends});
+  world.sim.run_for(base::seconds(1));
+  EXPECT_FALSE(client.ended());
+}
+
 TEST(Session, CountsOnlyWhenItIsKnownWhichOnesHaveEnded) {
   PeopleWorld world;
   world.worker->sessions().set_revoked(Sessions::Revoked::unknown);

@@ -126,15 +126,27 @@ io::Task<> Exchange::review_access(Tunnel& tunnel) {
           {.why = {Reason::draining, base::Side::gate, base::Retry::never, "the gate is shutting down"},
            .to_client = {.code = websocket::kGoingAway, .reason = "the gate is shutting down"}});
     }
-    bool revoked = session_ != nullptr && revocations_seen_ != worker_.sessions().revocations().version();
-    if (snapshot_ == worker_.snapshot() && !revoked) {
+    Result still = check_signed_out();
+    if (still && snapshot_ == worker_.snapshot()) {
       co_await io::wait_for(worker_.loop(), base::kNever, seat.signal);
-    } else if (Result still = co_await decide_again(); !still) {
+      continue;
+    }
+    if (still) still = co_await decide_again();
+    if (!still) {
       co_return tunnel.end(
           {.why = still.error(),
            .to_client = {.code = websocket::kPolicyViolation, .reason = "access was withdrawn"}});
     }
   }
+}
+
+// Nothing else is decided anew when somebody signs out: what strangers do ends no connection.
+Exchange::Result Exchange::check_signed_out() {
+  const auth::Revocations& revocations = worker_.sessions().revocations();
+  if (session_ == nullptr || revocations_seen_ == revocations.version()) return {};
+  revocations_seen_ = revocations.version();
+  if (!revocations.covers(*session_, identity_->subject)) return {};
+  return base::client_error(Reason::access_withdrawn, "the session was signed out");
 }
 
 // How the exchange stood before it was decided upon again; also where it is cancelled in the middle.
@@ -146,11 +158,13 @@ class Exchange::Standing {
         service_(exchange.service_),
         identity_(exchange.identity_),
         session_(exchange.session_),
-        record_(exchange.record_) {}
+        record_(exchange.record_),
+        scratch_(exchange.scratch_.mark()) {}
   Standing(const Standing&) = delete;
   Standing& operator=(const Standing&) = delete;
   ~Standing() {
     if (kept_) restore();
+    exchange_.scratch_.give_back(scratch_);  // nothing that a decision leaves behind lies in it
   }
   const Service& service() const { return *service_; }
   const telemetry::ExchangeRecord& record() const { return record_; }
@@ -171,6 +185,7 @@ class Exchange::Standing {
   auth::IdentityPtr identity_;
   auth::SessionPtr session_;
   telemetry::ExchangeRecord record_;
+  Scratch::Mark scratch_;
   bool kept_ = true;
 };
 

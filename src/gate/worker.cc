@@ -164,7 +164,9 @@ void Worker::put_renewed_session(RenewedSession renewed) {
 }
 
 void Worker::revoke(const auth::Revocation& revocation) {
+  uint64_t before = sessions_.revocations().version();
   sessions_.revoke(revocation);
+  if (sessions_.revocations().version() == before) return;  // stores tell of some more than once
   // Open WebSockets of whom it concerns end.
   generations_.begin_round();
   applied_.fire();

@@ -38,6 +38,7 @@ class Buffer {
   std::span<char> tail() { return {block_ + end_, capacity_ - end_}; }
 
   void grew(size_t count) { end_ += count; }
+  void shrink(size_t size) { end_ = begin_ + size; }  // to the first of the bytes it holds
   void consume(size_t count) {
     begin_ += count;
     if (begin_ == end_) begin_ = end_ = 0;
