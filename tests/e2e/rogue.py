@@ -16,6 +16,7 @@ class Rogue:
         self.backend = Backend(self._answer, name="rogue", address=address)
         self.issuer = f"http://{self.backend.address}"
         self.signer = Issuer(self.issuer, index=index)
+        self.key_set = json.dumps(self.signer.jwks(["ES256", "RS256"]))  # made now: an RSA key takes its time
         self.reset()
 
     def reset(self):
@@ -69,8 +70,7 @@ class Rogue:
             "authorization_response_iss_parameter_supported": True}, self.metadata))
 
     def _jwks(self, call, _):
-        call.respond(200, [("Content-Type", "application/json")],
-                     json.dumps(self.signer.jwks(["ES256", "RS256"])).encode())
+        call.respond(200, [("Content-Type", "application/json")], self.key_set.encode())
 
     def _authorize(self, call, asked):
         code = secrets.token_urlsafe(16)
