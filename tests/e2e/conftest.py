@@ -16,7 +16,6 @@ from fronts import make_front  # noqa: E402, F401
 from logins import (any_provider, make_rogue, make_shared_site, make_site, provider,  # noqa: E402, F401
                     provider_process, rogue, second_provider, site_certificate, site_tls)
 from gate import BINARY, Gate, write_files  # noqa: E402
-from parts import stands  # noqa: E402
 from pki import Authority  # noqa: E402
 
 # A gate's own file with free ports and its records in a file; tests add to it.
@@ -33,16 +32,6 @@ match: { path: / }
 access:
   - { name: open, allow: anyone }
 """
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "part(*names): needs these parts of the gate; see parts.py")
-
-
-def pytest_runtest_setup(item):
-    missing = {name for mark in item.iter_markers("part") for name in mark.args if not stands(name)}
-    if missing:
-        pytest.skip("not there yet: " + ", ".join(sorted(missing)))
 
 
 def pytest_sessionstart(session):

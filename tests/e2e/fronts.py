@@ -3,6 +3,7 @@ E2E_STANDIN=nginx or haproxy, one of these in its place, or the backend itself (
 tells a wrong test from a wrong gate. Such a peer has no rules and writes no records, so tests look at those only
 where front.gate is there."""
 
+import os
 import subprocess
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from backend import unused_port
 from gate import wait_until
 from h2wire import client_tls
-from parts import STANDIN, stands
 import wire
+
+STANDIN = os.environ.get("E2E_STANDIN")
 
 SERVICE = """\
 match: { path: / }
@@ -95,13 +97,13 @@ def protocol_line(protocol):
     return "" if protocol == "http1" else f", protocol: {protocol}"
 
 
-def start_gate(make_gate, backend, certificate, authority, protocol="http1", service=None, tls=False):
-    listener = TLS_LISTENER % certificate.pair if tls else ""
+def start_gate(make_gate, backend, certificate, authority, protocol="http1", service=None):
     service = service or SERVICE % f'forward: {{ to: "${{s}}"{protocol_line(protocol)} }}\n'
     known = [backend] if hasattr(backend, "requests") else []
-    gate = make_gate({"gatehouse.yaml": LISTENERS % listener, "services/s.yaml": service}, known,
+    gate_file = LISTENERS % (TLS_LISTENER % certificate.pair)
+    gate = make_gate({"gatehouse.yaml": gate_file, "services/s.yaml": service}, known,
                      local={"s": f'"{backend.address}"'})
-    return Front(gate.port, gate.port, gate.port_of(1) if tls else None, authority, backend, gate)
+    return Front(gate.port, gate.port, gate.port_of(1), authority, backend, gate)
 
 
 def start_nginx(folder, backend, certificate, authority, protocol):
@@ -146,7 +148,7 @@ def make_front(make_shared, authority, server_certificate, tmp_path_factory):
         if STANDIN == "direct":
             return Front(backend.port, backend.port, None, authority, backend)
         if not STANDIN:
-            return start_gate(make_gate, backend, server_certificate, authority, protocol, service, stands("tls"))
+            return start_gate(make_gate, backend, server_certificate, authority, protocol, service)
         folder = tmp_path_factory.mktemp(STANDIN)
         start = {"nginx": start_nginx, "haproxy": start_haproxy}[STANDIN]
         process, front = start(folder, backend, server_certificate, authority, protocol)

@@ -10,8 +10,6 @@ from pki import Authority
 from tls_wire import OPEN, Handshake, in_folder, listen, refusal
 from tokens import Issuer
 
-pytestmark = pytest.mark.part("client_cert")
-
 ISSUER = Issuer()
 
 PROVIDERS = """\

@@ -16,9 +16,8 @@ from gate import IS_SANITIZED, wait_until
 from h2_frames import (PREFACE, S_HEADER_TABLE_SIZE, S_INITIAL_WINDOW_SIZE, T_DATA, T_PRIORITY, block, continuation,
                        data, frame, headers, integer, ping, priority_fields, request, request_fields, rst_stream,
                        settings, text, window_update)
-from parts import stands
 
-pytestmark = [pytest.mark.part("http2"), gate_only]
+pytestmark = gate_only
 
 GATE = "timeouts: { head: 3s, send: 3s, idle: 5s }\n"
 LARGE_BYTES = 8 << 20
@@ -147,7 +146,7 @@ def gate(make_gate, make_backend, server_certificate):
             return call.respond(200, [], bytes(LARGE_BYTES))
         call.describe()
     backend = make_backend(script)
-    listener = TLS_LISTENER % server_certificate.pair if stands("tls") else ""
+    listener = TLS_LISTENER % server_certificate.pair
     return make_gate({"gatehouse.yaml": LISTENERS % listener + GATE, "services/s.yaml": SERVICE % ""}, [backend],
                      local={"s": f'"{backend.address}"'})
 
@@ -301,7 +300,6 @@ def client_hello():
     return outgoing.read()
 
 
-@pytest.mark.part("tls")
 def test_slow_handshakes(gate):
     """Nothing, a record's head, half a hello, and one whose answer is never answered."""
     hello = client_hello()
@@ -313,7 +311,6 @@ def test_slow_handshakes(gate):
     check_held(gate, held, before)
 
 
-@pytest.mark.part("tls")
 def test_handshakes_again_and_again(gate):
     """New connections beside a storm of handshakes are served."""
     storm = [Attack(gate.port_of(1), iter(()), client_hello()) for _ in range(30)]

@@ -16,8 +16,6 @@ from gate import run_command, wait_until
 from grpc_service import SERVICE, GrpcServer, Stub, failure, message
 from h2_backend import H2Backend
 
-pytestmark = pytest.mark.part("grpc")
-
 GATE = """\
 providers:
   robots: { api_keys: { file: keys.yaml } }
@@ -33,7 +31,7 @@ access:
   - {{ name: without a service, allow: anyone, on: "grpc gatehouse.testing.Nothing/Method" }}
 """
 
-OVER = ["clear", pytest.param("tls", marks=pytest.mark.part("tls"))]
+OVER = ["clear", "tls"]
 
 
 @pytest.fixture(scope="module")
@@ -336,11 +334,8 @@ def web_call(gate, version, method, messages, text=False, extra=()):
     return answer, [payload for flag, payload in frames if not flag & 0x80], status
 
 
-web = pytest.mark.part("grpc_web")
-
 
 @gate_only
-@web
 @pytest.mark.parametrize("version", ["h1", "h2"])
 @pytest.mark.parametrize("text", [False, True], ids=["binary", "text"])
 class TestGrpcWeb:

@@ -8,11 +8,9 @@ import h2_frames
 import h2_message_cases
 import h2wire
 
-pytestmark = pytest.mark.part("http2")
-
 CASES = [*h2_cases.GENERIC, *h2_cases.FRAMES, *h2_cases.STREAMS, *h2_cases.DEFINITIONS, *h2_message_cases.MESSAGES,
          *h2_message_cases.HPACK]
-OVER = ["clear", pytest.param("tls", marks=pytest.mark.part("tls"))]
+OVER = ["clear", "tls"]
 
 
 def named(cases):

@@ -14,8 +14,6 @@ from h2_backend import H2Backend, H2Call
 from h2wire import client_tls
 from tokens import Issuer
 
-pytestmark = pytest.mark.part("http2", "tls", "http2_backend", "grpc")
-
 ISSUER = Issuer()
 
 GATE = """\

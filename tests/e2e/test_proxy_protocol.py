@@ -14,8 +14,6 @@ from gate import wait_until
 from h2wire import client_tls
 from tls_wire import in_folder
 
-pytestmark = pytest.mark.part("proxy_protocol")
-
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
 GATE = """\
@@ -157,7 +155,6 @@ def test_header_is_not_read_where_it_is_not_asked_for(open_gate):
         assert say(open_gate.port, header, wire.head("GET", "/")).startswith(b"HTTP/1.1 400 ")
 
 
-@pytest.mark.part("tls", "http2")
 def test_in_front_of_tls(make_gate, backend, server_certificate):
     tls = "    tls: { certificate: certs/a.pem, key: certs/a.key }\n"
     gate = make_gate({"gatehouse.yaml": GATE % ('"127.0.0.0/8"', tls), "services/s.yaml": SERVICE,
@@ -209,7 +206,6 @@ class HeaderedBackend(Backend):
         return "v2", source, target, struct.unpack(">H", body[2 * size:2 * size + 2])[0]
 
 
-@pytest.mark.part("proxy_protocol_sent")
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_sent_to_backends(make_gate, version):
     """Each connection to the backend serves the one client that it was announced for."""
@@ -229,7 +225,6 @@ def test_sent_to_backends(make_gate, version):
     backend.stop()
 
 
-@pytest.mark.part("proxy_protocol_sent")
 def test_client_of_a_balancer_is_passed_on(make_gate):
     backend = HeaderedBackend(Call.describe)
     gate = make_gate({"gatehouse.yaml": GATE % ('"127.0.0.0/8"', ""), "services/s.yaml": SERVICE +

@@ -16,8 +16,6 @@ from h2wire import client_tls
 from pki import Authority
 from tls_wire import OPEN, Handshake, in_folder, listen, pair, refusal, say_in_clear
 
-pytestmark = pytest.mark.part("tls")
-
 NAMES = {
     "first": ["first.test"],
     "second": ["second.test", "also.second.test"],
@@ -127,7 +125,6 @@ def test_versions(tls_gate, server_certificate, least, good, bad):
 @pytest.mark.parametrize("protocols, offered, agreed", [
     (None, ["h2", "http/1.1"], "h2"), (None, ["http/1.1", "h2"], "h2"), (None, ["http/1.1"], "http/1.1"),
     (None, [], None), ("[http1]", ["h2", "http/1.1"], "http/1.1"), ("[http2]", ["h2", "http/1.1"], "h2")])
-@pytest.mark.part("http2")
 def test_alpn(tls_gate, server_certificate, protocols, offered, agreed):
     gate = tls_gate("certificate: certs/a.pem", "key: certs/a.key", more=f"protocols: {protocols}" if protocols
                     else "", a=server_certificate)
@@ -172,7 +169,6 @@ def test_clear_text_at_a_tls_port(plain, ca):
         assert made.get().status == 200
 
 
-@pytest.mark.part("http2")
 def test_host_that_the_certificate_is_not_for(tls_gate, issued):
     """RFC 9110 §15.5.20: a client that reuses its connection for another host is told to open another."""
     gate = tls_gate(*certificates(NAMES), **issued)

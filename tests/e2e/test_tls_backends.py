@@ -12,8 +12,6 @@ from h2_backend import H2Backend, server_tls
 from pki import Authority
 from tls_wire import OPEN
 
-pytestmark = pytest.mark.part("tls_backend")
-
 
 @pytest.fixture(scope="module")
 def stranger(tmp_path_factory):
@@ -157,7 +155,6 @@ ALPN = [("auto", ["h2", "http/1.1"], "HTTP/2"), ("auto", ["http/1.1"], "HTTP/1.1
         ("http2", ["http/1.1"], None)]
 
 
-@pytest.mark.part("http2_backend")
 @pytest.mark.parametrize("protocol, offered, spoken", ALPN)
 def test_version_by_alpn(before, make_tls_backend, server_certificate, protocol, offered, spoken):
     backend = make_tls_backend(server_certificate, alpn=offered)

@@ -9,8 +9,6 @@ import wire
 from gate import run_command, wait_until
 from tls_wire import OPEN, Handshake, in_folder, listen, say_in_clear
 
-pytestmark = pytest.mark.part("tls")
-
 SINGLE = ("certificate: certs/a.pem", "key: certs/a.key")
 # One worker: the next connection is served under the generation that the last one was.
 CLEAR = """\

@@ -16,13 +16,11 @@ from gate import PATIENCE, run_command, wait_until
 from h2_backend import H2Backend
 from ws_wire import CLOSE, PING, PONG, TEXT, Client, Refused, close, echo, frame
 
-access = pytest.mark.part("websocket_access")
-
-VERSIONS = ["h1", pytest.param("h2", marks=pytest.mark.part("websocket_h2"))]
+VERSIONS = ["h1", "h2"]
 CARRIERS = [pytest.param("h1", "clear", id="h1"),
-            pytest.param("h1", "tls", id="h1-tls", marks=pytest.mark.part("tls")),
-            pytest.param("h2", "clear", id="h2", marks=pytest.mark.part("websocket_h2")),
-            pytest.param("h2", "tls", id="h2-tls", marks=pytest.mark.part("websocket_h2", "tls"))]
+            pytest.param("h1", "tls", id="h1-tls"),
+            pytest.param("h2", "clear", id="h2"),
+            pytest.param("h2", "tls", id="h2-tls")]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +91,6 @@ def test_deflated_case(front, without_gate, version, over, name, pieces, ends):
         assert transcript(client, pieces) == expected
 
 
-@pytest.mark.part("http2_backend", "websocket_h2")
 @pytest.mark.parametrize("version", VERSIONS)
 def test_backend_of_http2(make_front, without_gate, version):
     """RFC 8441 towards the backend, which has no Upgrade."""
@@ -108,7 +105,7 @@ def test_backend_of_http2(make_front, without_gate, version):
         backend.stop()
 
 
-@pytest.mark.parametrize("over", ["clear", pytest.param("tls", marks=pytest.mark.part("tls"))])
+@pytest.mark.parametrize("over", ["clear", "tls"])
 def test_real_client_and_server(make_front, over):
     """The library most Python programs use, at both ends."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
@@ -246,7 +243,6 @@ TAKEN_AWAY = {
 
 
 @gate_only
-@access
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", TAKEN_AWAY)
 def test_closed_when_access_is_taken_away(guarded, version, name):
@@ -265,7 +261,6 @@ def test_closed_when_access_is_taken_away(guarded, version, name):
 
 
 @gate_only
-@access
 def test_close_is_never_put_into_a_frame(guarded, make_backend):
     """Access goes while half a frame of the backend has been passed on."""
     gate = guarded()
@@ -295,7 +290,6 @@ def test_close_is_never_put_into_a_frame(guarded, make_backend):
 
 
 @gate_only
-@access
 @pytest.mark.parametrize("version", VERSIONS)
 def test_origins(guarded, version):
     gate = guarded("websocket: { origins: [\"https://app.example.com\"] }\n")
@@ -317,7 +311,6 @@ def test_origins(guarded, version):
 
 
 @gate_only
-@access
 @pytest.mark.parametrize("version", VERSIONS)
 def test_idle_limit(guarded, version):
     """An idle one ends; one that does nothing but ping is not idle."""
@@ -338,7 +331,6 @@ def test_idle_limit(guarded, version):
 
 
 @gate_only
-@access
 @pytest.mark.parametrize("version", VERSIONS)
 def test_drain_ends_it(guarded, version):
     gate = guarded()
