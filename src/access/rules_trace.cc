@@ -72,7 +72,8 @@ std::string describe_age(const Who& who, const Call& call) {
   std::string out = "needs a login of the last " + seconds_text(*who.max_age) + "; the caller's ";
   auto login = login_time(*call.caller);
   if (!login) return out + "does not say when it was";
-  return out + "was " + seconds_text({call.now.ns - login->ns}) + " ago";
+  // Rounded up: what is too late by a moment is told as too late.
+  return out + "was " + seconds_text({call.now.ns - login->ns + 999'999'999}) + " ago";
 }
 
 std::string describe_scopes(const Who& who, const Identity& caller) {

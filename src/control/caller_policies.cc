@@ -34,6 +34,13 @@ std::vector<std::string> login_providers_of(std::span<const auth::RuleSpec> rule
   return providers;
 }
 
+std::optional<auth::TokenTerms> token_terms_of(const config::ServiceSettings& settings,
+                                               std::span<const auth::TokenProvider> providers) {
+  auto terms = auth::compile_token_terms(settings.access, providers);
+  if (terms && settings.resource_metadata == config::ResourceMetadata::off) terms->issuers.clear();
+  return terms;
+}
+
 gate::BackendTokenPolicy token_policy_of(const config::TokenSettings& token) {
   return {.kind = kind_of(token.kind),
           .provider = token.provider,

@@ -18,6 +18,9 @@ namespace control {
 std::vector<std::string> login_providers_of(std::span<const auth::RuleSpec> rules,
                                             std::span<const std::string> oidc_providers);
 
+std::optional<auth::TokenTerms> token_terms_of(const config::ServiceSettings& settings,
+                                               std::span<const auth::TokenProvider> providers);
+
 gate::BackendTokenPolicy token_policy_of(const config::TokenSettings& token);
 
 gate::CsrfPolicy csrf_policy_of(const config::CsrfSettings& csrf);

@@ -155,7 +155,8 @@ Compiled Compiler::compile(const config::LoadedGate& loaded, uint64_t generation
   if (loaded.gate != gate_.settings) {
     GateParts parts;
     if (!compile_gate(loaded, parts, out.diagnostics)) return out;
-    if (parts.provider_names != gate_.provider_names || parts.login_providers != gate_.login_providers) {
+    if (parts.provider_names != gate_.provider_names || parts.login_providers != gate_.login_providers ||
+        parts.token_providers != gate_.token_providers) {
       names = ProviderNames::changed;
     }
     gate_ = std::move(parts);
@@ -180,6 +181,7 @@ bool Compiler::compile_gate(const config::LoadedGate& loaded, GateParts& parts,
     parts.provider_names.push_back(spec.name);
     if (spec.oidc) parts.login_providers.push_back(spec.name);
   }
+  parts.token_providers = auth::token_providers_of(loaded.gate->providers);
   auto rules = auth::compile_rules(
       {.rules = loaded.gate->access, .owner = auth::RuleOwner::gate, .provider_names = parts.provider_names});
   if (rules) {
@@ -229,10 +231,8 @@ void Compiler::choose_definitions(const config::LoadedGate& loaded, ProviderName
     if (!settings->enabled) continue;
     Entry& entry = entry_of(settings->name);
     entry.next = entry.served;
-    bool known =
-        entry.served != nullptr && entry.served->settings == settings &&
-        (names == ProviderNames::same || entry.served->service->login_providers ==
-                                             login_providers_of(settings->access, gate_.login_providers));
+    bool known = entry.served != nullptr && entry.served->settings == settings &&
+                 (names == ProviderNames::same || has_same_providers(*entry.served->service, *settings));
     if (known) {
       // Only names can have made its rules wrong; the object stays, and with it whatever refers to it.
       if (names == ProviderNames::changed && compile_service_rules(*settings, out.diagnostics) == nullptr) {
@@ -251,6 +251,13 @@ void Compiler::choose_definitions(const config::LoadedGate& loaded, ProviderName
     auto slot = slots_.find(broken.name);
     if (slot != slots_.end()) entries_[slot->second].next = entries_[slot->second].served;
   }
+}
+
+// Whether the gate's providers are to the service what they were.
+bool Compiler::has_same_providers(const gate::Service& service,
+                                  const config::ServiceSettings& settings) const {
+  return service.login_providers == login_providers_of(settings.access, gate_.login_providers) &&
+         service.tokens == token_terms_of(settings, gate_.token_providers);
 }
 
 std::shared_ptr<const auth::RuleSet> Compiler::compile_service_rules(const config::ServiceSettings& settings,
@@ -308,6 +315,7 @@ Compiler::DefinitionPtr Compiler::compile_service(
   service->login_providers = login_providers_of(settings->access, gate_.login_providers);
   service->csrf = csrf_policy_of(settings->csrf);
   service->token = token_policy_of(settings->token);
+  service->tokens = token_terms_of(*settings, gate_.token_providers);
   definition->service = std::move(service);
   return definition;
 }

@@ -80,19 +80,22 @@ class Compiler {
   struct GateParts {
     std::shared_ptr<const config::GateSettings> settings;
     std::vector<std::string> provider_names;
-    std::vector<std::string> login_providers;  // those that are oidc
+    std::vector<std::string> login_providers;          // those that are oidc
+    std::vector<auth::TokenProvider> token_providers;  // those that take tokens
     std::shared_ptr<const auth::Providers> providers;
     std::shared_ptr<const auth::RuleSet> rules;
     std::vector<std::string> rule_places;
     std::vector<CompiledListenerPtr> listeners;
     config::Diagnostics listener_diagnostics;  // told again with every generation that they hold for
   };
-  enum class ProviderNames : uint8_t { same, changed };  // also when one of the same name logs people in now
+  // changed: also when one of the same name logs people in now, or issues tokens under another name.
+  enum class ProviderNames : uint8_t { same, changed };
 
   bool compile_gate(const config::LoadedGate& loaded, GateParts& parts,
                     config::Diagnostics& diagnostics) const;
   void compile_gate_listeners(const config::LoadedGate& loaded, GateParts& parts) const;
   void choose_definitions(const config::LoadedGate& loaded, ProviderNames names, Compiled& out);
+  bool has_same_providers(const gate::Service& service, const config::ServiceSettings& settings) const;
   DefinitionPtr compile_service(const Entry& entry,
                                 const std::shared_ptr<const config::ServiceSettings>& settings,
                                 config::Diagnostics& diagnostics);

@@ -399,6 +399,33 @@ TEST(Compile, AServiceLearnsOfANewPlaceToLogIn) {
   EXPECT_EQ(find(bench.compile_clean(), "orders").login_providers, std::vector<std::string>{"staff"});
 }
 
+TEST(Compile, WhatAServiceTakesForTokens) {
+  using Names = std::vector<std::string>;
+  LoginBench bench;
+  bench.put("orders",
+            service("{ path: /orders }", "access: [{ allow: { provider: partners, scopes: [read] } }]"));
+  bench.put("quiet",
+            service("{ path: /quiet }", "access: [{ allow: authenticated }]\nresource_metadata: off"));
+  bench.put("people", service("{ path: /people }", "access: [{ allow: { provider: staff } }]"));
+  Compiled first = bench.compile_clean();
+  ASSERT_TRUE(find(first, "orders").tokens);
+  EXPECT_EQ(find(first, "orders").tokens->issuers, Names{"https://id.example"});
+  EXPECT_EQ(find(first, "orders").tokens->scopes, Names{"read"});
+  ASSERT_TRUE(find(first, "quiet").tokens);
+  EXPECT_EQ(find(first, "quiet").tokens->issuers, Names{});
+  EXPECT_FALSE(find(first, "people").tokens);
+
+  // The issuer moves: services that take its tokens learn of it, and nobody else is touched.
+  std::string text(kLoginGate);
+  std::string before = R"(jwt: { issuer: "https://id.example")";
+  text.replace(text.find(before), before.size(), R"(jwt: { issuer: "https://new.example")");
+  bench.files.write("gatehouse.yaml", text);
+  Compiled second = bench.compile_clean();
+  EXPECT_EQ(find(second, "orders").tokens->issuers, Names{"https://new.example"});
+  EXPECT_EQ(find(second, "orders").backends_generation, find(first, "orders").backends_generation);
+  EXPECT_EQ(&find(second, "people"), &find(first, "people"));
+}
+
 // The loader hands over new settings then; the compiler does not rely on it.
 TEST(Compile, TheSameSettingsUnderOtherProviders) {
   LoginBench bench;

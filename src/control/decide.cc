@@ -203,6 +203,10 @@ base::Result<> Decider::decide_into(const RequestToDecide& request, Heads& heads
   }
 
   const gate::Snapshot& snapshot = *out.snapshot;
+  if (gate::find_described(snapshot, head, heads.host.host, *target) != nullptr) {
+    out.own = true;
+    return {};
+  }
   const routing::Route* route = snapshot.routes.lookup(
       {.host = heads.host.host, .path = target->path, .method = head.method, .headers = &head.headers});
   if (route == nullptr) return base::fail(gate::no_route_to(*target));

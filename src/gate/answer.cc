@@ -83,11 +83,14 @@ void Exchange::add_challenges(const base::Error& error, std::string& challenges)
   if (service_ != nullptr) challenge.realm = service_->name;
   if (verdict_.missing_scopes != nullptr) challenge.scope = verdict_.missing_scopes->scope_text();
   if (verdict_.step_up != nullptr) challenge.step_up = &verdict_.step_up->step_up();
+  std::string metadata = resource_metadata_url();
+  challenge.resource_metadata = metadata;
   bool with_proof = credential_.kind == auth::CredentialKind::dpop;
   if (with_proof) challenge.used = AuthScheme::dpop;
   auth::append_challenge(challenges, AuthScheme::bearer, challenge);
   size_t first = challenges.size();
-  if (with_proof) auth::append_challenge(challenges, AuthScheme::dpop, challenge);
+  bool takes_proofs = with_proof || (service_ != nullptr && service_->tokens);
+  if (takes_proofs) auth::append_challenge(challenges, AuthScheme::dpop, challenge);
   std::string_view text = challenges;
   add_header("WWW-Authenticate", text.substr(0, first));
   if (text.size() > first) add_header("WWW-Authenticate", text.substr(first));

@@ -6,6 +6,14 @@ namespace gate {
 
 using base::Reason;
 
+namespace {
+
+constexpr http::Method kEveryMethod[] = {http::Method::get,     http::Method::post,  http::Method::put,
+                                         http::Method::delete_, http::Method::patch, http::Method::head,
+                                         http::Method::options, http::Method::other};
+
+}  // namespace
+
 base::Result<> check_head(const http::RequestHead& head) {
   if (head.expectation_unknown) {
     return base::client_error(Reason::expectation_failed, "only the expectation 100-continue is known");
@@ -44,6 +52,33 @@ base::Error no_route_to(const http::Target& target) {
         .error();
   }
   return base::client_error(Reason::no_route, "no service is at this address").error();
+}
+
+std::string_view described_path(const http::Target& target) {
+  return target.path.substr(auth::kResourceMetadataPath.size());
+}
+
+const Service* find_described(const Snapshot& snapshot, const http::RequestHead& head, std::string_view host,
+                              const http::Target& target) {
+  if (!target.path.starts_with(auth::kResourceMetadataPath)) return nullptr;
+  if (head.method != http::Method::get && head.method != http::Method::head) return nullptr;
+  std::string_view path = described_path(target);
+  if (path.empty()) path = "/";
+  if (path.front() != '/') return nullptr;
+  routing::Request asked{.host = host, .path = target.path, .method = head.method, .headers = &head.headers};
+  const routing::Route* own = snapshot.routes.lookup(asked);
+  if (own != nullptr && own->pattern.starts_with("/.well-known")) return nullptr;
+  // A service that takes other methods alone is described as well.
+  asked.path = path;
+  for (http::Method method : kEveryMethod) {
+    asked.method = method;
+    const routing::Route* route = snapshot.routes.lookup(asked);
+    if (route == nullptr) continue;
+    const Service* service = snapshot.services[route->service].get();
+    bool told = service->tokens && !service->tokens->issuers.empty() && check_path_choices(*service, target);
+    return told ? service : nullptr;
+  }
+  return nullptr;
 }
 
 base::Result<> check_head_bytes(const Service& service, uint64_t bytes) {

@@ -21,6 +21,15 @@ base::Result<> check_head(const http::RequestHead& head);
 // Why there is no route to the target.
 base::Error no_route_to(const http::Target& target);
 
+// The service that a request for resource metadata (RFC 9728 §3.1) asks about, by the path behind the
+// well-known one. Null: it is no such request, the service has none, or a service has a route of its own
+// below
+// /.well-known, which goes first.
+const Service* find_described(const Snapshot& snapshot, const http::RequestHead& head, std::string_view host,
+                              const http::Target& target);
+// Where it stands in the URL of that metadata; empty: the URL has no path.
+std::string_view described_path(const http::Target& target);
+
 // path_refused for what only some services accept in a path, unless this one does.
 base::Result<> check_path_choices(const Service& service, const http::Target& target);
 

@@ -46,6 +46,9 @@ io::Task<> Exchange::run() {
     outcome = co_await redirect_to_https();
   } else if (outcome && own_) {
     outcome = co_await answer_own();
+  } else if (const Service* described =
+                 outcome ? find_described(*snapshot_, client_.head(), host_.host, target_) : nullptr) {
+    outcome = co_await answer_resource_metadata(*described);
   } else {
     if (outcome) outcome = route();
     if (outcome) outcome = co_await authenticate();

@@ -171,6 +171,10 @@ class Exchange {
                                                                 std::string_view token);
   io::Task<base::Result<std::string>> read_form();
 
+  // resource_metadata.cc
+  io::Task<Result> answer_resource_metadata(const Service& service);
+  std::string resource_metadata_url() const;
+
   // own.cc
   io::Task<Result> answer_own();
   io::Task<Result> answer_key_set();

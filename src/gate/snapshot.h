@@ -12,6 +12,7 @@
 
 #include "access/assertion.h"
 #include "access/providers.h"
+#include "access/resource_metadata.h"
 #include "access/rules.h"
 #include "access/session.h"
 #include "backends/endpoint.h"
@@ -102,6 +103,8 @@ struct Service {
   std::vector<std::string> login_providers;
   CsrfPolicy csrf;
   BackendTokenPolicy token;
+  // What it takes for tokens; nothing: no token lets anybody in. Without issuers clients are not told.
+  std::optional<auth::TokenTerms> tokens;
 };
 
 struct Timeouts {

@@ -156,7 +156,7 @@ def test_tampered_tokens_never_pass(shared_jwt_gate, name):
     answer = shared_jwt_gate.get("/orders/1", {"Authorization": "Bearer " + TAMPERED[name]()})
     assert answer.status in (400, 401), answer
     assert answer.reason in ("credential_invalid", "credential_malformed")
-    assert 'error="invalid_' in answer.header("www-authenticate")
+    assert 'error="invalid_' in answer.challenge()
     assert len(backend.requests) == before
     record = shared_jwt_gate.record(answer)
     # The rules were never asked, so there is no verdict.
@@ -237,7 +237,7 @@ def test_key_set_file_is_watched(jwt_gate):
 def test_missing_credential(jwt_gate, backend):
     answer = jwt_gate.get("/orders/1")
     assert answer.status == 401 and answer.reason == "credential_missing"
-    challenge = answer.header("www-authenticate")
+    challenge = answer.challenge()
     assert challenge.startswith("Bearer realm=") and "error" not in challenge
     assert backend.requests == []
 
@@ -251,7 +251,7 @@ def test_missing_credential(jwt_gate, backend):
 def test_malformed_or_repeated_credential(jwt_gate, backend, headers):
     answer = jwt_gate.get("/orders/1", headers)
     assert answer.status == 400 and answer.reason == "credential_malformed"
-    assert 'error="invalid_request"' in answer.header("www-authenticate")
+    assert 'error="invalid_request"' in answer.challenge()
     assert backend.requests == []
 
 
@@ -259,7 +259,7 @@ def test_too_little_scope(jwt_gate, backend):
     answer = jwt_gate.get("/orders/1", ISSUER.bearer(scope="orders:write"))
     assert answer.status == 403
     assert answer.reason == "scope_insufficient"
-    challenge = answer.header("www-authenticate")
+    challenge = answer.challenge()
     assert 'error="insufficient_scope"' in challenge and 'scope="orders:read"' in challenge
     assert backend.requests == []
 

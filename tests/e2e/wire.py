@@ -28,6 +28,12 @@ class Response:
     def all(self, name):
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
+    def challenge(self, scheme="Bearer"):
+        """The challenge of a scheme; each stands in a field of its own."""
+        found = [value for value in self.all("www-authenticate") if value.split(" ", 1)[0] == scheme]
+        assert len(found) <= 1, found
+        return found[0] if found else None
+
     def json(self):
         return json.loads(self.body)
 
