@@ -152,6 +152,7 @@ double AccessTestRun::coverage() const {
 control::RequestToDecide complete_request(const config::ServiceSettings& service,
                                           const config::TestSpec& test) {
   control::RequestToDecide request{.method = test.method, .authority = test.host, .target = test.target};
+  if (!test.scheme.empty()) request.scheme = test.scheme;
   request.headers = test.headers;
   if (test.from) request.client = *test.from;
   const config::MatchSettings& match = match_of(service, test);

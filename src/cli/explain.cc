@@ -149,6 +149,12 @@ std::string as_text(const control::RequestToDecide& request, const control::Deci
     out += decision.trace.steps.empty() ? "rules    none\n" : "rules    (* matched)\n" + rule_table(decision);
   }
   out += "verdict  " + verdict_text(decision) + "\n";
+  if (!decision.logs_in_with.empty()) {
+    out += "login    the browser would be sent to log in with ";
+    for (const std::string& provider : decision.logs_in_with)
+      out += (&provider == &decision.logs_in_with.front() ? "" : " or ") + provider;
+    out += "\n";
+  }
   if (decision.service == nullptr && request.authority.empty()) {
     out += "hint     no host was named, and services may be at one: write http://HOST/PATH\n";
   }
@@ -204,7 +210,7 @@ std::string as_json(const control::RequestToDecide& request, const control::Deci
     json.key("observe").boolean(step.rule->observed()).key("matched").boolean(step.matched);
     json.key("clause").text(auth::clause_name(step.clause)).key("sentence").text(step.sentence).close('}');
   }
-  json.close(']').key("backends").texts(decision.backends);
+  json.close(']').key("login").texts(decision.logs_in_with).key("backends").texts(decision.backends);
   json.key("path_sent").text(decision.path_sent).key("host_sent").text(decision.host_sent).close('}');
   return json.str() + "\n";
 }

@@ -145,8 +145,8 @@ constexpr Field kIntrospectionFields[] = {
     kClientAuthField<&IntrospectionSpec::client>,
     field<&IntrospectionSpec::issuer, kText>(
         {.key = "issuer",
-         .doc = "Whose tokens these are: compared with the answer's `iss` where it has one, and told to "
-                "clients.",
+         .doc = "Whose tokens these are: an answer has to name it as `iss`, a JWT of another is not shown "
+                "there, and clients are told of it.",
          .example = "\"https://id.example\""}),
     field<&IntrospectionSpec::audience, kSome<kText>>({.key = "audience",
                                                        .doc = "A token's `aud` has any one of these.",

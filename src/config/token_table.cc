@@ -103,7 +103,7 @@ constexpr Field kTokenFields[] = {
 constexpr Record kTokenRecord = {"token", "`token`", "The token a backend gets: exactly one of the keys.",
                                  kTokenFields};
 
-constexpr Word<BackendToken> kTokenWords[] = {{"none", BackendToken::none}, {"caller", BackendToken::caller}};
+constexpr Word<BackendToken> kTokenWords[] = {{"none", BackendToken::none}};
 
 // --- csrf ---
 
@@ -167,6 +167,10 @@ void check_authorization(Decoder& decoder, const Node& body, const ServiceSettin
 
 void decode_token(Decoder& decoder, const Node& node, TokenSettings& out) {
   out.source = decoder.source(node);
+  if (node.kind == Node::Kind::scalar && node.text == "caller") {
+    return decoder.error(node, "a caller's token goes only to a backend it was made for, and none is named",
+                         "write `caller: { audience: NAME }`");
+  }
   if (node.kind == Node::Kind::scalar) return OneOf<kTokenWords>::decode(decoder, node, out.kind);
   size_t errors = decoder.errors();
   decode_record(decoder, node, kTokenRecord, &out);

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -152,6 +153,13 @@ Decision Decider::decide(const RequestToDecide& request) {
     out.detail = outcome.error().detail;
     if (out.reason == Reason::key_set_unavailable && !keys_problem_.empty())
       out.detail += "; " + keys_problem_;
+    bool logs_in = out.service != nullptr && gate::leads_to_login(*out.service, heads.head, out.reason) &&
+                   gate::cookies_can_be_kept(request.scheme, heads.host.host);
+    if (logs_in) out.logs_in_with = out.service->login_providers;
+    // Once more where they did, and who came with a token gets a new one elsewhere.
+    if (out.reason == Reason::step_up_required)
+      std::erase_if(out.logs_in_with,
+                    [&](const std::string& name) { return !out.caller || name != out.caller->provider; });
     return out;
   }
   if (out.own) {
@@ -234,7 +242,7 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
   if (request.pretended != nullptr) {
     out.caller_from = CallerFrom::pretence;
     out.caller = request.pretended;
-    return {};
+    return check_session_use(request, heads, *out.service);
   }
   const auth::Providers& providers = *out.snapshot->providers;
   if (!providers.reads_credentials()) return {};
@@ -269,6 +277,18 @@ base::Result<> Decider::authenticate(const RequestToDecide& request, const Heads
                                 "only the token's issuer can say whose it is, and it is not asked here");
     }
   }
+}
+
+// Somebody logged in whose browser says nothing of the page that asks is taken to be at the service's own.
+base::Result<> Decider::check_session_use(const RequestToDecide& request, const Heads& heads,
+                                          const gate::Service& service) {
+  const auto& logs_in = service.login_providers;
+  bool has_session = std::ranges::find(logs_in, request.pretended->provider) != logs_in.end();
+  const http::Headers& headers = heads.head.headers;
+  bool says_page = headers.has(http::HeaderId::origin) || headers.has(http::HeaderId::sec_fetch_site);
+  if (!has_session || !says_page) return {};
+  std::string own = request.scheme + "://" + request.authority;
+  return gate::check_session_use(service, heads.head, http::parse_origin(own).value_or(http::Origin{}));
 }
 
 // A proof is checked as it stands among the headers; there is no connection that could show a certificate.

@@ -49,6 +49,7 @@ struct Decision {
   // limits is refused also after a verdict that allows.
   base::Reason reason = base::Reason::none;
   std::string detail;
+  std::vector<std::string> logs_in_with;  // refused, and a browser would be sent to log in with any of these
   std::string path_sent;
   std::string host_sent;
   std::vector<std::string> backends;  // "127.0.0.1:9001", or names as written
@@ -74,6 +75,8 @@ class Decider {
   struct Heads;
   base::Result<> read_head(const RequestToDecide& request, Heads& heads) const;
   base::Result<> decide_into(const RequestToDecide& request, Heads& heads, Decision& out);
+  static base::Result<> check_session_use(const RequestToDecide& request, const Heads& heads,
+                                          const gate::Service& service);
   base::Result<> authenticate(const RequestToDecide& request, const Heads& heads, Decision& out);
   base::Result<> check_possession(const RequestToDecide& request, const Heads& heads,
                                   const auth::Credential& credential, const auth::Identity& caller);

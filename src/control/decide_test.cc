@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "access/api_key.h"
 
 namespace {
@@ -227,6 +229,119 @@ TEST(Decide, ACallerIsMadeAsItsProviderWouldMakeIt) {
     EXPECT_EQ(claims.find("tenant").text(), "acme");
     EXPECT_EQ(claims.find("scp").text(), provider.oidc ? "" : "a b");
   }
+}
+
+// A gate where staff log in.
+class LoginWorld {
+ public:
+  LoginWorld() {
+    files.write("gatehouse.yaml", R"(listen: [{ address: "127.0.0.1:8080" }]
+providers:
+  staff: { oidc: { issuer: "https://id.example", client_id: gate } }
+  guests: { oidc: { issuer: "https://guests.example", client_id: gate } }
+  partners: { jwt: { issuer: "https://id.example", audience: [a], jwks: { file: jwks.json } } }
+services:
+  portal:
+    match: { path: / }
+    forward: { to: 127.0.0.1:9001 }
+    access: [{ allow: { provider: staff } }, { allow: anyone, on: GET /public }]
+    csrf: { origins: ["https://app.example"] }
+  both:
+    match: { path: /both }
+    forward: { to: 127.0.0.1:9001 }
+    access: [{ allow: authenticated }]
+  bank:
+    match: { path: /bank }
+    forward: { to: 127.0.0.1:9001 }
+    access: [{ allow: { provider: [staff, guests, partners], acr: strong } }]
+  api:
+    match: { path: /api }
+    forward: { to: 127.0.0.1:9001 }
+    access: [{ allow: { provider: partners } }]
+)");
+    files.write("jwks.json", R"({"keys":[]})");
+    loaded = config::load_gate(files, "local");
+    compiled = compiler.compile(loaded, 1);
+    EXPECT_NE(compiled.snapshot, nullptr) << config::format_text(compiled.diagnostics, config::Style::plain);
+  }
+  Decision decide(RequestToDecide request) {
+    if (request.authority.empty()) request.authority = "portal.example";
+    return control::Decider({compiled, files, loaded.gate->fetch, kNow}).decide(request);
+  }
+  auth::IdentityPtr caller(const std::string& provider) {
+    config::CallerSpec spec;
+    spec.provider = provider;
+    auto named = std::ranges::find(loaded.gate->providers, provider, &auth::ProviderSpec::name);
+    return control::make_caller(spec, *named, kNow);
+  }
+
+  config::MemoryFiles files;
+  config::LoadedGate loaded;
+  control::Compiler compiler;
+  control::Compiled compiled;
+};
+
+TEST(Decide, WhoIsSentToLogIn) {
+  using Names = std::vector<std::string>;
+  LoginWorld world;
+  const config::HeaderValue page{"Accept", "text/html,application/xhtml+xml"};
+  const struct {
+    RequestToDecide request;
+    Names expected;
+  } cases[] = {
+      {{.scheme = "https", .target = "/a", .headers = {page}}, {"staff"}},
+      {{.scheme = "https", .target = "/both", .headers = {page}}, {"staff", "guests"}},
+      {{.scheme = "http", .authority = "app.localhost:8080", .target = "/a", .headers = {page}}, {"staff"}},
+      {{.scheme = "http", .authority = "127.0.0.1:8080", .target = "/a", .headers = {page}}, {"staff"}},
+      {{.scheme = "http", .target = "/a", .headers = {page}}, {}},  // its cookies would not be kept
+      {{.scheme = "http", .authority = "127.0.0.1.example", .target = "/a", .headers = {page}}, {}},
+      {{.scheme = "https", .target = "/a"}, {}},
+      {{.scheme = "https", .target = "/a", .headers = {{"Accept", "application/json"}}}, {}},
+      {{.method = "POST", .scheme = "https", .target = "/a", .headers = {page}}, {}},
+      {{.scheme = "https", .target = "/a", .headers = {page, {"Sec-Fetch-Mode", "cors"}}}, {}},
+      {{.scheme = "https", .target = "/a", .headers = {page, {"Sec-Fetch-Dest", "iframe"}}}, {}},
+      {{.scheme = "https", .target = "/a", .headers = {page, {"Sec-Fetch-Dest", "document"}}}, {"staff"}},
+      {{.scheme = "https", .target = "/api", .headers = {page}}, {}},
+      {{.scheme = "https", .target = "/public", .headers = {page}}, {}},
+      {{.scheme = "https", .target = "/bank", .headers = {page}}, {"staff", "guests"}},
+      {{.scheme = "https", .target = "/bank", .headers = {page}, .pretended = world.caller("guests")},
+       {"guests"}},  // once more, and more strongly
+      {{.scheme = "https", .target = "/bank", .headers = {page}, .pretended = world.caller("partners")}, {}},
+      {{.scheme = "https", .target = "/a", .headers = {page}, .pretended = world.caller("guests")}, {}},
+  };
+  for (const auto& c : cases) {
+    EXPECT_EQ(world.decide(c.request).logs_in_with, c.expected)
+        << c.request.method << " " << c.request.target;
+  }
+}
+
+TEST(Decide, WhichPagesMayUseASession) {
+  LoginWorld world;
+  const auto staff = world.caller("staff");
+  const struct {
+    std::vector<config::HeaderValue> headers;
+    Reason reason;
+  } cases[] = {
+      {{}, Reason::none},  // a test speaks of the service's own pages unless it says otherwise
+      {{{"Sec-Fetch-Site", "same-origin"}}, Reason::none},
+      {{{"Sec-Fetch-Site", "cross-site"}}, Reason::cross_site_refused},
+      {{{"Origin", "https://portal.example"}}, Reason::none},
+      {{{"Origin", "http://portal.example"}}, Reason::cross_site_refused},
+      {{{"Origin", "https://app.example"}, {"Sec-Fetch-Site", "same-site"}}, Reason::none},
+      {{{"Origin", "https://evil.example"}}, Reason::cross_site_refused},
+  };
+  for (const auto& c : cases) {
+    Decision decision = world.decide(
+        {.method = "POST", .scheme = "https", .target = "/a", .headers = c.headers, .pretended = staff});
+    EXPECT_EQ(decision.reason, c.reason) << (c.headers.empty() ? "" : c.headers[0].value);
+  }
+  // A token is not sent along by a browser.
+  EXPECT_TRUE(world
+                  .decide({.method = "POST",
+                           .target = "/api",
+                           .headers = {{"Sec-Fetch-Site", "cross-site"}},
+                           .pretended = world.caller("partners")})
+                  .allowed());
 }
 
 TEST(Decide, TheGatesOwnAddressesAreItsOwn) {

@@ -1,5 +1,8 @@
 #include "gate/decision.h"
 
+#include "access/cross_site.h"
+#include "base/ip.h"
+#include "gate/page.h"
 #include "websocket/handshake.h"
 
 namespace gate {
@@ -43,6 +46,34 @@ base::Result<> check_origin(const Service& service, const http::RequestHead& hea
                                 "pages of this Origin may not open a WebSocket to the service");
   }
   return base::gate_error(Reason::proxy_internal_error, "an Origin that is nothing");
+}
+
+base::Result<> check_session_use(const Service& service, const http::RequestHead& head,
+                                 const http::Origin& own) {
+  bool websocket = websocket::asks_for_websocket(head);
+  if (websocket && !service.websocket.origins.empty()) return check_origin(service, head);
+  if (service.csrf.cross_site == CrossSite::allowed) return {};
+  return auth::check_cross_site({.method = head.method,
+                                 .asked = websocket ? auth::Asked::websocket : auth::Asked::request,
+                                 .headers = head.headers,
+                                 .own = own,
+                                 .allowed = service.csrf.origins});
+}
+
+bool leads_to_login(const Service& service, const http::RequestHead& head, base::Reason reason) {
+  bool mends = reason == Reason::credential_missing || reason == Reason::session_ended ||
+               reason == Reason::session_invalid || reason == Reason::step_up_required;
+  if (!mends || service.login_providers.empty() || !is_navigation(head) || head.upgrade) return false;
+  // What a page frames is not sent anywhere.
+  const http::Header* destination = head.headers.find("sec-fetch-dest");
+  return destination == nullptr || destination->value == "document";
+}
+
+bool cookies_can_be_kept(std::string_view scheme, std::string_view host) {
+  if (scheme == "https" || host == "localhost" || host.ends_with(".localhost") || host == "[::1]")
+    return true;
+  auto ip = base::parse_ip(host);
+  return ip && !ip->v6 && ip->bytes[0] == 127;
 }
 
 base::Error no_route_to(const http::Target& target) {

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "gate/snapshot.h"
 #include "http/head.h"
+#include "http/origin.h"
 #include "http/target.h"
 
 namespace gate {
@@ -35,6 +36,18 @@ base::Result<> check_path_choices(const Service& service, const http::Target& ta
 
 // origin_refused for a WebSocket that a page of another origin than the service's asks for.
 base::Result<> check_origin(const Service& service, const http::RequestHead& head);
+
+// cross_site_refused for a request with a session that a page of another site makes in somebody's name. A
+// WebSocket's origins, where the service names them, say it instead. own: the address that was asked.
+base::Result<> check_session_use(const Service& service, const http::RequestHead& head,
+                                 const http::Origin& own);
+
+// Whether a request that failed for the reason is answered by sending the browser to log in: a navigation to
+// the top of a window, to a service that people log in for. For step_up_required: whoever has a session.
+bool leads_to_login(const Service& service, const http::RequestHead& head, base::Reason reason);
+
+// Browsers keep our cookies only over TLS, or for a laptop's own names. host: without the port.
+bool cookies_can_be_kept(std::string_view scheme, std::string_view host);
 
 // bytes: of the request's head.
 base::Result<> check_head_bytes(const Service& service, uint64_t bytes);

@@ -127,8 +127,7 @@ class Exchange {
   io::Task<base::Result<OpenSession>> ask_for_session(const auth::Provider& provider, Question question);
   void note_session_failure(const base::Error& error, std::string_view provider);
   void send_session_cookie(std::string_view value, const auth::Session& session);
-  Result check_cross_site();
-  Result check_cross_site(std::span<const websocket::OriginPattern> allowed, auth::Asked asked);
+  http::Origin own_origin();
   io::Task<Answer> ask(Question question, base::Duration patience);
 
   // login.cc

@@ -8,6 +8,7 @@
 #include "access/login_state.h"
 #include "access/oidc.h"
 #include "base/bytes.h"
+#include "gate/decision.h"
 #include "gate/exchange.h"
 #include "gate/page.h"
 #include "http/cookie.h"
@@ -47,17 +48,6 @@ const char* refusal_of(std::string_view error) {
   return "the identity provider answered with an error";
 }
 
-bool is_loopback_name(std::string_view host) {
-  return host == "localhost" || host.ends_with(".localhost") || host == "[::1]" || host.starts_with("127.");
-}
-
-// Of a navigation to the top of a window; what a page frames is not sent to log in.
-bool is_top_level(const http::RequestHead& head) {
-  if (!is_navigation(head)) return false;
-  const http::Header* destination = head.headers.find("sec-fetch-dest");
-  return destination == nullptr || destination->value == "document";
-}
-
 }  // namespace
 
 std::string Exchange::new_cookie(const NewCookie& cookie) {
@@ -78,28 +68,18 @@ std::string Exchange::redirect_uri(std::string_view provider) const {
   return uri.append("://").append(origin.authority).append(kOwnPrefix).append("callback/").append(provider);
 }
 
-// Browsers keep our cookies only over TLS, or for a laptop's own names.
 bool Exchange::cookies_can_be_kept() const {
-  return seen_origin().scheme == "https" || is_loopback_name(host_.host);
+  return gate::cookies_can_be_kept(seen_origin().scheme, host_.host);
 }
 
 // Whether the failure is one that logging in mends, and there is somebody to do it.
 bool Exchange::leads_to_login(const base::Error& error) const {
-  if (service_ == nullptr || service_->login_providers.empty() || snapshot_->sealer == nullptr) return false;
-  if (!is_top_level(client_.head()) || client_.head().upgrade || !cookies_can_be_kept()) return false;
-  switch (error.reason) {
-    case Reason::credential_missing:
-    case Reason::session_ended:
-    case Reason::session_invalid:
-      return true;
-    case Reason::step_up_required: {
-      if (session_ == nullptr || verdict_.step_up == nullptr) return false;
-      base::Duration since = worker_.wall_at(worker_.loop().now()) - session_->signed_in;
-      return since > kStepUpOnce || session_->asked != verdict_.step_up->step_up().text();
-    }
-    default:
-      return false;
-  }
+  bool leads = service_ != nullptr && snapshot_->sealer != nullptr &&
+               gate::leads_to_login(*service_, client_.head(), error.reason) && cookies_can_be_kept();
+  if (!leads || error.reason != Reason::step_up_required) return leads;
+  if (session_ == nullptr || verdict_.step_up == nullptr) return false;
+  base::Duration since = worker_.wall_at(worker_.loop().now()) - session_->signed_in;
+  return since > kStepUpOnce || session_->asked != verdict_.step_up->step_up().text();
 }
 
 // The answer to a request that leads to a login.

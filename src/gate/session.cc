@@ -1,7 +1,6 @@
 // Stage "authenticate" for people: the session cookie to an identity. A cookie that counts for nothing makes
 // nobody of its bearer, not a failure: public pages stay public. Why it did not count is kept for the case
 // that the rules ask for a caller.
-#include "access/cross_site.h"
 #include "gate/decision.h"
 #include "gate/exchange.h"
 #include "http/cookie.h"
@@ -26,7 +25,8 @@ io::Task<Exchange::Result> Exchange::authenticate_by_session() {
   for (const std::string& provider : service_->login_providers) {
     if (auto looked = co_await find_session(provider); !looked) co_return looked;
     if (session_ == nullptr) continue;
-    if (auto from_here = check_cross_site(); !from_here) co_return refuse_credential(from_here.error());
+    auto from_here = check_session_use(*service_, client_.head(), own_origin());
+    if (!from_here) co_return refuse_credential(from_here.error());
     break;
   }
   co_return Result{};
@@ -183,24 +183,10 @@ void Exchange::send_session_cookie(std::string_view value, const auth::Session& 
                             .max_age = base::Duration{std::max<int64_t>(session.ends.ns - now.ns, 0)}});
 }
 
-// Requests that a page of another site makes in a person's name. A WebSocket's origins, where the service
-// names them, have been decided upon by then.
-Exchange::Result Exchange::check_cross_site() {
-  const http::RequestHead& head = client_.head();
-  bool websocket = websocket::asks_for_websocket(head);
-  if (websocket && !service_->websocket.origins.empty()) return check_origin(*service_, head);
-  if (service_->csrf.cross_site == CrossSite::allowed) return {};
-  return check_cross_site(service_->csrf.origins, websocket ? auth::Asked::websocket : auth::Asked::request);
-}
-
-Exchange::Result Exchange::check_cross_site(std::span<const websocket::OriginPattern> allowed,
-                                            auth::Asked asked) {
+// One that makes no origin is no page's.
+http::Origin Exchange::own_origin() {
   SeenOrigin seen = seen_origin();
-  auto own = http::parse_origin(scratch_.join(seen.scheme, "://", seen.authority));
-  if (!own) return base::client_error(Reason::cross_site_refused, "the request's host makes no origin");
-  const http::RequestHead& head = client_.head();
-  return auth::check_cross_site(
-      {.method = head.method, .asked = asked, .headers = head.headers, .own = *own, .allowed = allowed});
+  return http::parse_origin(scratch_.join(seen.scheme, "://", seen.authority)).value_or(http::Origin{});
 }
 
 // Until the control thread answers, the client goes, or patience ends.

@@ -119,7 +119,10 @@ io::Task<Exchange::Result> Exchange::answer_logout_page() {
 io::Task<Exchange::Result> Exchange::answer_logout() {
   record_.route_pattern = "/.well-known/gatehouse/logout";
   SeenOrigin own = seen_origin();
-  if (auto from_here = check_cross_site({}, auth::Asked::request); !from_here) co_return from_here;
+  const http::RequestHead& head = client_.head();
+  auto from_here = auth::check_cross_site(
+      {.method = head.method, .headers = head.headers, .own = own_origin(), .allowed = {}});
+  if (!from_here) co_return from_here;
   auto form = co_await read_form();
   if (!form) co_return std::unexpected(form.error());
   auto asked = http::find_parameter(*form, "reach");

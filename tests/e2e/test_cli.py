@@ -195,6 +195,14 @@ def test_explain_points_at_the_rule(folder):
     assert "services/orders.yaml:4:5" in run_command("explain", folder, "GET", HEALTH).stdout
 
 
+def test_explain_says_where_people_log_in():
+    arguments = ["explain", ROOT / "examples/login", "GET", "https://portal.localhost/orders"]
+    browser = [*arguments, "--header", "Accept: text/html"]
+    assert "sent to log in with staff or customers\n" in run_command(*browser).stdout
+    assert json.loads(run_command(*browser, "--json").stdout)["login"] == ["staff", "customers"]
+    assert "log in" not in run_command(*arguments).stdout
+
+
 # --- keys ------------------------------------------------------------------------------------------------------
 
 
