@@ -12,7 +12,6 @@
 
 #include "access/challenge.h"
 #include "access/credential.h"
-#include "access/cross_site.h"
 #include "access/login_state.h"
 #include "access/rules.h"
 #include "backends/pool.h"
@@ -22,6 +21,7 @@
 #include "gate/scratch.h"
 #include "gate/snapshot.h"
 #include "gate/worker.h"
+#include "http/origin.h"
 #include "http/stream.h"
 #include "http/target.h"
 #include "io/task.h"
