@@ -12,7 +12,7 @@ namespace auth {
 namespace {
 
 constexpr std::string_view kPurpose = "login";
-constexpr uint64_t kForm = 1;
+constexpr uint64_t kForm = 2;
 constexpr size_t kStateSize = 43;
 constexpr size_t kNameSize = 8;
 
@@ -28,7 +28,7 @@ std::string encode(const LoginState& login) {
   Packer packer;
   packer.add_number(kForm);
   for (const std::string* text : {&login.state, &login.nonce, &login.verifier, &login.provider, &login.host,
-                                  &login.return_to, &login.asked}) {
+                                  &login.registration, &login.return_to, &login.asked}) {
     packer.add_text(*text);
   }
   packer.add_number(static_cast<uint64_t>(login.began.ns));
@@ -40,7 +40,7 @@ base::Result<LoginState> decode(std::string_view text) {
   if (unpacker.take_number() != kForm) return refuse("the login was begun by another release of the gate");
   LoginState login;
   for (std::string* field : {&login.state, &login.nonce, &login.verifier, &login.provider, &login.host,
-                             &login.return_to, &login.asked}) {
+                             &login.registration, &login.return_to, &login.asked}) {
     *field = unpacker.take_text();
   }
   login.began.ns = static_cast<int64_t>(unpacker.take_number());
@@ -101,6 +101,8 @@ base::Result<LoginState> open_login(const LoginReturn& back, const Sealer& seale
   if (login->provider != place.provider || login->host != place.host) {
     return refuse("the login was begun for another host");
   }
+  if (login->registration != place.registration)
+    return refuse("the login was begun with another issuer or client");
   if (login->state.empty() || login->state != back.state) return refuse("the login is another one");
   if (back.now >= login->began + kLoginTime) return refuse("the login took too long");
   if (!check_return_to(login->return_to)) return refuse("the login does not say where to return to");

@@ -24,8 +24,9 @@ struct LoginState {
   std::string verifier;  // likewise; RFC 7636
   std::string provider;
   std::string host;
-  std::string return_to;  // a path of that host, checked by check_return_to()
-  std::string asked;      // the step-up asked for, as StepUp::text(); empty: none
+  std::string registration;  // OidcPolicy::registration when it began
+  std::string return_to;     // a path of that host, checked by check_return_to()
+  std::string asked;         // the step-up asked for, as StepUp::text(); empty: none
   base::WallTime began;
 
   bool operator==(const LoginState&) const = default;
@@ -47,7 +48,8 @@ struct LoginReturn {
   SessionPlace place;
   base::WallTime now;
 };
-// login_state_invalid: no such login, of another state, browser, host or provider, or too old.
+// login_state_invalid: no such login, of another state, browser, host, provider or
+// registration, or too old.
 base::Result<LoginState> open_login(const LoginReturn& back, const Sealer& sealer);
 
 // Whether a browser may be sent to this after a login: a path of the same host, with or without a query, in

@@ -90,6 +90,9 @@ TEST(LoginCookie, CountsOnlyForItsOwnReturn) {
       {{cookie, login.state, kPlace, last}, sealer, ""},
       {{cookie, login.state, kPlace, kNow + kLoginTime}, sealer, "the login took too long"},
       {{cookie, other_state, kPlace, kNow}, sealer, "the login is another one"},
+      {{cookie, login.state, {.provider = "staff", .host = "a.example", .registration = "another"}, kNow},
+       sealer,
+       "the login was begun with another issuer or client"},
       {{cookie, "", kPlace, kNow}, sealer, "the login is another one"},
       {{cookie, std::string_view(login.state).substr(0, 8), kPlace, kNow},
        sealer,
@@ -129,7 +132,7 @@ TEST(LoginCookie, IsReadStrictly) {
   for (size_t size = 0; size < plain.size(); ++size) EXPECT_FALSE(opens(plain.substr(0, size))) << size;
   EXPECT_FALSE(opens(plain + '\0'));
   std::string other_form = plain;
-  other_form[0] = 2;
+  other_form[0] = 3;
   EXPECT_FALSE(opens(other_form));
 }
 

@@ -23,7 +23,11 @@ struct OidcPolicy {
   std::string provider;
   OidcSpec spec;
   AlgorithmSet algorithms;
+  // Names the issuer and our client there. A provider that is given another has other people's logins: those
+  // of before count no more, and their tokens are shown to nobody.
+  std::string registration;
 };
+std::string name_registration(const OidcSpec& spec);
 
 inline constexpr size_t kMetadataBytesMax = 128 * 1024;
 inline constexpr size_t kTokenAnswerBytesMax = 256 * 1024;

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
+#include "crypto/digest.h"
+
 namespace auth {
 namespace {
 
@@ -37,8 +40,11 @@ std::expected<IssuerMetadata, std::string> parse_issuer_metadata(std::string_vie
   // RFC 8414 §3.3, OpenID Connect Discovery §4.3: identical, or it is somebody else's document.
   JsonValue name = root.member("issuer");
   if (!name.is(JsonKind::string) || name.text() != issuer) {
-    return std::unexpected("the discovery document is of the issuer \"" + std::string(name.text()) +
-                           "\", not of \"" + std::string(issuer) + "\"");
+    // Ends in a log: quoted, and no longer than it may be.
+    constexpr size_t kShownBytesMax = 200;
+    return std::unexpected("the discovery document is of the issuer " +
+                           base::json_quoted(name.text().substr(0, kShownBytesMax)) + ", not of " +
+                           base::json_quoted(issuer));
   }
   IssuerMetadata out;
   out.issuer = issuer;
@@ -68,6 +74,13 @@ std::expected<IssuerMetadata, std::string> parse_issuer_metadata(std::string_vie
   out.says_iss = says_iss.is(JsonKind::boolean) && says_iss.text() == "true";
   out.offers_offline_access = lists(root.member("scopes_supported"), "offline_access");
   return out;
+}
+
+std::string name_registration(const OidcSpec& spec) {
+  constexpr size_t kSize = 22;  // of 43: 132 bits
+  std::string length = std::to_string(spec.issuer.size());
+  crypto::Sha256 digest = crypto::sha256({length, ":", spec.issuer, spec.client.id});
+  return base::base64url_encode(crypto::as_text(digest)).substr(0, kSize);
 }
 
 std::string discovery_url(std::string_view issuer) {

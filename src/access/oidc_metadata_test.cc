@@ -128,5 +128,18 @@ TEST(IssuerMetadata, StandsAtAnAddressOfTheIssuers) {
             "https://id.example/realms/a/.well-known/openid-configuration");
 }
 
+TEST(Registration, IsOfOneIssuerAndOneClient) {
+  auto of = [](std::string issuer, std::string client) {
+    OidcSpec spec;
+    spec.issuer = std::move(issuer);
+    spec.client.id = std::move(client);
+    return name_registration(spec);
+  };
+  EXPECT_EQ(of("https://id.example", "gate"), of("https://id.example", "gate"));
+  EXPECT_NE(of("https://id.example", "gate"), of("https://id.example/", "gate"));
+  EXPECT_NE(of("https://id.example", "gate"), of("https://id.example", "gate2"));
+  EXPECT_NE(of("https://id.example", "gate"), of("https://id.exampleg", "ate"));
+}
+
 }  // namespace
 }  // namespace auth

@@ -258,7 +258,10 @@ class ProvidersCompiler {
   void compile_oidc(const ProviderSpec& spec, const Provider* before, Provider& provider) {
     if (spec.oidc->issuer.empty()) report(spec.source, "`issuer` is missing");
     if (spec.oidc->client.id.empty()) report(spec.source, "`client_id` is missing");
-    OidcPolicy policy{.provider = spec.name, .spec = *spec.oidc, .algorithms = {}};
+    OidcPolicy policy{.provider = spec.name,
+                      .spec = *spec.oidc,
+                      .algorithms = {},
+                      .registration = name_registration(*spec.oidc)};
     for (Algorithm algorithm : spec.oidc->algorithms) policy.algorithms.add(algorithm);
     provider.oidc = std::move(policy);
     provider.key_source = KeySource::discovery;

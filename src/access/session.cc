@@ -13,7 +13,7 @@ namespace {
 using base::Reason;
 
 constexpr std::string_view kPurpose = "session";
-constexpr uint64_t kForm = 1;  // of what is packed: another when a field comes or goes
+constexpr uint64_t kForm = 2;  // of what is packed: another when a field comes or goes
 constexpr JsonLimits kClaimsLimits{.bytes = kSessionClaimsBytesMax, .depth = 16, .values = 4096};
 
 // Tokens are renewed when a quarter of their life is left, so that short ones are not renewed all the time,
@@ -64,6 +64,7 @@ std::string encode_session(const Session& session) {
   packer.add_text(session.id);
   packer.add_text(session.provider);
   packer.add_text(session.host);
+  packer.add_text(session.registration);
   packer.add_number(session.version);
   for (base::WallTime time :
        {session.signed_in, session.seen, session.tokens_from, session.tokens_until, session.ends}) {
@@ -85,6 +86,7 @@ base::Result<Session> decode_session(std::string_view text) {
   session.id = unpacker.take_text();
   session.provider = unpacker.take_text();
   session.host = unpacker.take_text();
+  session.registration = unpacker.take_text();
   session.version = unpacker.take_number();
   for (base::WallTime* time :
        {&session.signed_in, &session.seen, &session.tokens_from, &session.tokens_until, &session.ends}) {
@@ -121,6 +123,9 @@ base::Result<Session> open_session(std::string_view cookie, const SessionPlace& 
   // Sealed for this place, so it says so inside.
   if (session && (session->provider != place.provider || session->host != place.host)) {
     return refuse("the session is of another host");
+  }
+  if (session && session->registration != place.registration) {
+    return refuse("the session is of a login with another issuer or client");
   }
   return session;
 }

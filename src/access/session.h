@@ -35,8 +35,9 @@ enum class Renewal : uint8_t { none, possible };
 struct Session {
   std::string id;  // 22 characters of base64url, 128 random bits; another at every login
   std::string provider;
-  std::string host;      // lower case, without the port; the cookie counts nowhere else
-  uint64_t version = 0;  // renewals so far
+  std::string host;          // lower case, without the port; the cookie counts nowhere else
+  std::string registration;  // OidcPolicy::registration at the login
+  uint64_t version = 0;      // renewals so far
   base::WallTime signed_in;
   base::WallTime seen;          // when it was last sealed: idle time counts from here
   base::WallTime tokens_from;   // the login, or the last renewal
@@ -63,12 +64,14 @@ bool fits_cookie(const Session& session);
 // The value of the session's cookie.
 std::string seal_session(const Session& session, const Sealer& sealer, crypto::RandomSource& random);
 
-// Whose cookie it is by its name and the request's host.
+// Whose cookie it is by its name and the request's host, and whose people the provider stands for now.
 struct SessionPlace {
   std::string_view provider;
   std::string_view host;
+  std::string_view registration = {};
 };
-// session_invalid: tampered with, for another host or provider, or sealed with keys that are gone.
+// session_invalid: tampered with, for another host, provider or registration, or sealed with keys that are
+// gone.
 base::Result<Session> open_session(std::string_view cookie, const SessionPlace& place, const Sealer& sealer);
 
 // What the store keeps of a session whose claims are there, and back.

@@ -63,6 +63,7 @@ TEST(SessionCookie, CountsOnlyWhereAndAsItWasSealed) {
   };
   EXPECT_EQ(reason(open_session(cookie, {"staff", "b.example"}, sealer)), Reason::session_invalid);
   EXPECT_EQ(reason(open_session(cookie, {"partners", "a.example"}, sealer)), Reason::session_invalid);
+  EXPECT_EQ(reason(open_session(cookie, {"staff", "a.example", "another"}, sealer)), Reason::session_invalid);
   EXPECT_EQ(reason(open_session(cookie, kPlace, make_sealer(2))), Reason::session_invalid);
   EXPECT_EQ(reason(open_session("", kPlace, sealer)), Reason::session_invalid);
   EXPECT_EQ(reason(open_session(cookie + "A", kPlace, sealer)), Reason::session_invalid);
@@ -142,7 +143,7 @@ TEST(EncodedSession, IsReadStrictly) {
   EXPECT_FALSE(decode_session(text + '\0'));
   // Another form than this release's.
   std::string other = text;
-  other[0] = 2;
+  other[0] = 3;
   EXPECT_FALSE(decode_session(other));
   // A choice that there is not, at either place.
   Session last = Session();

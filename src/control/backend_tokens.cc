@@ -56,7 +56,7 @@ io::Task<Answer> BackendTokenKeeper::find(gate::FetchBackendToken question) {
   if (provider == nullptr || !provider->oidc)
     co_return failed("the issuer of its tokens is not defined any more");
   std::string key = key_of(*provider, question);
-  make_room();
+  if (!tokens_.contains(key)) make_room();
   auto& place = tokens_[key];
   if (place == nullptr) place = std::make_shared<Token>();
   std::shared_ptr<Token> token = place;
@@ -87,7 +87,9 @@ Answer BackendTokenKeeper::answer_caller(const gate::FetchBackendToken& question
   bool is_for_it = jwt && auth::has_audience(jwt->claims, {audience});
   if (!jwt && question.session != nullptr && providers_ != nullptr) {
     const auth::Provider* provider = providers_->find(question.session->provider);
-    is_for_it = provider != nullptr && provider->oidc && provider->oidc->spec.resource == audience;
+    is_for_it = provider != nullptr && provider->oidc &&
+                provider->oidc->registration == question.session->registration &&
+                provider->oidc->spec.resource == audience;
   }
   if (!is_for_it) return failed("the session's access token is not for this service");
   Answer answer;

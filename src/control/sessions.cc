@@ -55,7 +55,8 @@ void append_member(std::string& json, std::string_view name, std::string_view va
 void SessionKeeper::apply(std::shared_ptr<const auth::Providers> providers,
                           std::shared_ptr<const auth::Sealer> sealer, const auth::SessionLimits& limits) {
   providers_ = std::move(providers);
-  sealer_ = std::move(sealer);
+  // A gate where nobody logs in any more has none, but what is under way has to be sealed and opened.
+  if (sealer != nullptr) sealer_ = std::move(sealer);
   limits_ = limits;
 }
 
@@ -108,10 +109,12 @@ Answer SessionKeeper::answer_with(const Kept& kept) {
 
 // --- Issuers ---
 
-io::Task<base::Result<SessionKeeper::Issuer>> SessionKeeper::find_issuer(std::string name) {
+io::Task<base::Result<SessionKeeper::Issuer>> SessionKeeper::find_issuer(std::string name,
+                                                                         std::string registration) {
   auto providers = providers_;
   const auth::Provider* provider = providers != nullptr ? providers->find(name) : nullptr;
-  if (provider == nullptr || !provider->oidc) {
+  // Tokens of one issuer are never shown to another that has its name now.
+  if (provider == nullptr || !provider->oidc || provider->oidc->registration != registration) {
     co_return base::client_error(Reason::session_ended,
                                  "the identity provider is not one of this gate's any more");
   }
@@ -171,7 +174,7 @@ void SessionKeeper::set_times(auth::Session& session, const auth::TokenAnswer& a
 // --- Logging in ---
 
 io::Task<Answer> SessionKeeper::complete_login(gate::CompleteLogin login) {
-  auto issuer = co_await find_issuer(login.login.provider);
+  auto issuer = co_await find_issuer(login.login.provider, login.login.registration);
   if (!issuer) co_return failed(issuer.error());
   const std::string& name = issuer->provider.name;
   if (auto from = auth::check_answer_issuer(login.answer, *issuer->metadata); !from)
@@ -211,6 +214,7 @@ io::Task<Answer> SessionKeeper::complete_login(gate::CompleteLogin login) {
   kept.session.id = auth::make_session_id(parts_.random);
   kept.session.provider = name;
   kept.session.host = login.login.host;
+  kept.session.registration = login.login.registration;
   kept.session.signed_in = kept.session.seen = now();
   kept.session.ends = after(now(), limits_.lifetime);
   kept.session.provider_session = id_token->session;
@@ -266,7 +270,7 @@ io::Task<Answer> SessionKeeper::renew_once(auth::SessionPtr session) {
   std::string claim = "renewing:" + session->id + ":" + std::to_string(session->version);
   auto first = co_await store_->claim(claim, after(now(), kRenewalClaim));
   if (first && !*first) co_return co_await await_other_gate(*session);
-  auto issuer = co_await find_issuer(session->provider);
+  auto issuer = co_await find_issuer(session->provider, session->registration);
   if (!issuer) co_return failed(issuer.error());
   auto renewed = co_await refresh(*issuer, std::move(*kept));
   if (renewed) {
@@ -406,7 +410,7 @@ io::Task<Answer> SessionKeeper::end(gate::EndSession question) {
   co_await store_->erase(key_of(session));
   Answer answer;
   if (question.reach == gate::SignOut::gate) co_return answer;
-  auto issuer = co_await find_issuer(session.provider);
+  auto issuer = co_await find_issuer(session.provider, session.registration);
   if (!issuer) co_return answer;  // signed out here; the issuer cannot be told now
   if (kept && !kept->refresh_token.empty() && !issuer->metadata->revocation_endpoint.empty()) {
     co_await parts_.tokens.revoke({.policy = issuer->policy, .metadata = *issuer->metadata},

@@ -87,7 +87,7 @@ class SessionKeeper final : public SessionStore::Listener {
     const auth::OidcPolicy& policy;
     gate::IssuerMetadataPtr metadata;
   };
-  io::Task<base::Result<Issuer>> find_issuer(std::string provider);
+  io::Task<base::Result<Issuer>> find_issuer(std::string provider, std::string registration);
   struct IdTokenWish {
     std::string nonce;
     std::string access_token;

@@ -32,8 +32,10 @@ io::Task<Exchange::Result> Exchange::obtain_backend_token() {
     co_return Result{};
   }
   base::WallTime now = worker_.wall_at(worker_.loop().now());
+  const auth::Provider* issuer = snapshot_->providers->find(policy.provider);
   BackendTokenKey key{.service_generation = service_->generation,
                       .service_slot = service_->slot,
+                      .provider_version = issuer != nullptr ? issuer->version : 0,
                       .identity_serial = for_caller ? identity_->serial : 0};
   if (auto kept = worker_.backend_tokens().find(key, now)) {
     backend_token_ = scratch_.join(*kept);

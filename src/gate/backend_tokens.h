@@ -15,7 +15,8 @@ namespace gate {
 struct BackendTokenKey {
   uint64_t service_generation = 0;  // of the definition, its token policy among it
   uint32_t service_slot = 0;
-  uint64_t identity_serial = 0;  // 0: the gate's own token
+  uint64_t provider_version = 0;  // of the issuer's definition; 0: the token is the caller's own
+  uint64_t identity_serial = 0;   // 0: the gate's own token
   bool operator==(const BackendTokenKey&) const = default;
 };
 
@@ -39,7 +40,8 @@ class BackendTokens {
  private:
   struct Hash {
     size_t operator()(const BackendTokenKey& key) const {
-      uint64_t mixed = (key.service_generation << 20 ^ key.service_slot) * 0x9E3779B97F4A7C15u;
+      uint64_t mixed =
+          (key.service_generation << 20 ^ key.service_slot ^ key.provider_version) * 0x9E3779B97F4A7C15u;
       return (mixed ^ key.identity_serial) * 0xBF58476D1CE4E5B9u;
     }
   };

@@ -50,6 +50,9 @@ std::string_view connection_refusal();
 // What a person is called on a page.
 std::string name_of(const auth::Identity& identity);
 
+// Whether it sets one of our own.
+bool is_own_cookie(const http::Header& header);
+
 bool is_edited_away(const HeaderEdits& edits, const http::Header& header);
 
 class ShownCertificate;
@@ -117,7 +120,11 @@ class Exchange {
     auth::IdentityPtr identity;  // null: the claims are in the session store
   };
   io::Task<Result> authenticate_by_session();
-  io::Task<Result> find_session(std::string_view provider_name);
+  // signing_out: a session that cannot be kept up now, or has ended, is found too.
+  enum class Purpose : uint8_t { calling, signing_out };
+  io::Task<Result> find_session(std::string_view provider_name, Purpose purpose);
+  io::Task<base::Result<OpenSession>> open_newest(const auth::Provider& provider, std::string_view& cookie);
+  auth::SessionPlace session_place(const auth::Provider& provider) const;
   base::Result<OpenSession> open_cookie(const auth::Provider& provider, std::string_view cookie);
   crypto::Sha256 digest_of_cookie(const auth::Provider& provider, std::string_view cookie);
   OpenSession keep_open(const auth::Provider& provider, const crypto::Sha256& digest, OpenSession open);
@@ -160,7 +167,8 @@ class Exchange {
     auth::IdentityPtr identity;
     std::string label;  // of the provider
   };
-  io::Task<Result> find_signed_in(std::vector<SignedIn>& found);
+  io::Task<Result> find_signed_in(std::vector<SignedIn>& found, Purpose purpose);
+  std::vector<std::string> session_cookie_removals();
   io::Task<Result> answer_session();
   std::string session_page(const std::vector<SignedIn>& found) const;
   io::Task<Result> answer_logout_page();

@@ -182,7 +182,8 @@ Exchange::Result Exchange::relay_interim() {
   headers_out_.clear();
   for (const http::Header& header : answer_.headers) {
     // RFC 9110 §8.6: no length in a 1xx, not even of nothing.
-    if (!header.hop_by_hop && header.id != http::HeaderId::content_length) headers_out_.add(header);
+    if (header.hop_by_hop || header.id == http::HeaderId::content_length || is_own_cookie(header)) continue;
+    headers_out_.add(header);
   }
   return client_.send_interim(answer_.status, headers_out_);
 }

@@ -127,6 +127,7 @@ io::Task<Exchange::Result> Exchange::begin_login(LoginWish wish) {
   auth::LoginState login = auth::make_login_state(worker_.random());
   login.provider = provider->name;
   login.host = host_.host;
+  login.registration = provider->oidc->registration;
   login.return_to = std::move(wish.return_to);
   login.began = worker_.wall_at(worker_.loop().now());
   if (!wish.step_up.is_empty()) login.asked = wish.step_up.text();
@@ -234,7 +235,7 @@ io::Task<Exchange::Result> Exchange::answer_callback(std::string_view provider_n
   cookie_out_ = removed_cookie({}, cookie_name);
   auto login = auth::open_login({.cookie = cookie.value,
                                  .state = came->state,
-                                 .place = {.provider = provider->name, .host = host_.host},
+                                 .place = session_place(*provider),
                                  .now = worker_.wall_at(worker_.loop().now())},
                                 *snapshot_->sealer);
   if (!login) co_return std::unexpected(login.error());

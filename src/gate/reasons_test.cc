@@ -189,11 +189,15 @@ void let_control_answer(Scene& scene, Reason reason) {
     scene.world.worker->answer(asked.number, std::move(answer));
   };
 }
+std::string registration_of(Scene& scene) {
+  return scene.world.worker->snapshot()->providers->find("staff")->oidc->registration;
+}
 auth::Session session_of(Scene& scene) {
   int64_t now = scene.world.worker->wall_at(scene.world.sim.loop.now()).ns;
   return {.id = auth::make_session_id(scene.world.random),
           .provider = "staff",
           .host = "a",
+          .registration = registration_of(scene),
           .signed_in = {now},
           .seen = {now},
           .tokens_from = {now},
@@ -225,6 +229,7 @@ Provoke coming_back_with(std::string_view query, Reason answered) {
     auth::LoginState login = auth::make_login_state(scene.world.random);
     login.provider = "staff";
     login.host = "a";
+    login.registration = registration_of(scene);
     login.return_to = "/";
     login.began = scene.world.worker->wall_at(scene.world.sim.loop.now());
     scene.world.ask(get("/.well-known/gatehouse/callback/staff?state=" + login.state + query,

@@ -78,7 +78,9 @@ Exchange::Result Exchange::build_request_headers() {
   for (const http::Header& header : head.headers) {
     if (header.hop_by_hop || kNeverForwarded.test(header.id)) continue;
     if ((header.id == HeaderId::x_api_key || header.id == HeaderId::dpop) && keys_are_read) continue;
-    if (header.id == HeaderId::authorization && (!backend_token_.empty() || credential_stands_in(header)))
+    // A backend that takes the gate's token there must not be shown one that a client made up.
+    if (header.id == HeaderId::authorization &&
+        (service_->token.kind != BackendToken::none || credential_stands_in(header)))
       continue;
     if (header.id == HeaderId::cookie) {
       if (!add_others_cookies(header)) fits = false;

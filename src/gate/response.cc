@@ -17,6 +17,11 @@ constexpr http::HeaderIdSet kNeverPassedOn =
 
 }  // namespace
 
+// No backend speaks for the gate to a browser.
+bool is_own_cookie(const http::Header& header) {
+  return header.id == HeaderId::set_cookie && header.value.starts_with(auth::kCookiePrefix);
+}
+
 io::Task<Exchange::Result> Exchange::relay() {
   record_.phases.enter(Phase::relay, answered_);
   if (answer_.status == 101) {
@@ -62,33 +67,37 @@ io::Task<Exchange::Result> Exchange::relay() {
 
 void Exchange::build_response_headers() {
   const HeaderEdits& edits = service_->response_headers;
+  auto add_edit = [this](const NamedValue& edit) {
+    headers_out_.add({.name = edit.name, .value = edit.value, .id = edit.id});
+  };
   headers_out_.clear();
   for (const http::Header& header : answer_.headers) {
     if (header.hop_by_hop || kNeverPassedOn.test(header.id)) continue;
     if (!edits.empty() && is_edited_away(edits, header)) continue;
-    // No backend speaks for the gate to a browser.
-    if (header.id == HeaderId::set_cookie && header.value.starts_with(auth::kCookiePrefix)) continue;
+    if (is_own_cookie(header)) continue;
     headers_out_.add(header);
     if (header.id == HeaderId::content_type && call_.translates_answer()) {
       const auto type = http::parse_grpc_content_type(header.value);
       headers_out_.set_value(headers_out_.size() - 1, call_.answer_type(type.format, scratch_));
     }
   }
-  for (const NamedValue& edit : edits.set) add_header(edit.name, edit.value);
-  for (const NamedValue& edit : edits.add) add_header(edit.name, edit.value);
+  for (const NamedValue& edit : edits.set) add_edit(edit);
+  for (const NamedValue& edit : edits.add) add_edit(edit);
   add_header("X-Request-Id", record_.id.text());
   if (!cookie_out_.empty()) add_session_cookie();
 }
 
 // Not on what caches may keep for everybody: they would hand the session to others. The next answer does.
+// What they may keep if only they ask again (`no-cache`) is made the browser's alone.
 void Exchange::add_session_cookie() {
-  const http::Header* caching = answer_.headers.find(HeaderId::cache_control);
-  if (caching == nullptr) {
+  using http::has_token;
+  auto says = [&](std::string_view directive) {
+    return has_token(headers_out_, HeaderId::cache_control, directive);
+  };
+  if (!says("private") && !says("no-store")) {
+    bool undecided = !headers_out_.has(HeaderId::cache_control) || says("no-cache");
+    if (!undecided || says("public")) return;
     add_header("Cache-Control", "private");
-  } else if (!http::has_token(answer_.headers, HeaderId::cache_control, "private") &&
-             !http::has_token(answer_.headers, HeaderId::cache_control, "no-store") &&
-             !http::has_token(answer_.headers, HeaderId::cache_control, "no-cache")) {
-    return;
   }
   add_header("Set-Cookie", cookie_out_);
 }

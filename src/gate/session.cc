@@ -23,7 +23,7 @@ io::Task<Exchange::Result> Exchange::authenticate_by_session() {
   revocations_seen_ = worker_.sessions().revocations().version();
   if (snapshot_->sealer == nullptr || !client_.head().headers.has(HeaderId::cookie)) co_return Result{};
   for (const std::string& provider : service_->login_providers) {
-    if (auto looked = co_await find_session(provider); !looked) co_return looked;
+    if (auto looked = co_await find_session(provider, Purpose::calling); !looked) co_return looked;
     if (session_ == nullptr) continue;
     auto from_here = check_session_use(*service_, client_.head(), own_origin());
     if (!from_here) co_return refuse_credential(from_here.error());
@@ -34,32 +34,17 @@ io::Task<Exchange::Result> Exchange::authenticate_by_session() {
 
 // Sets session_ and identity_ when the browser has a session with that provider. Fails only where the
 // exchange cannot go on.
-io::Task<Exchange::Result> Exchange::find_session(std::string_view provider_name) {
+io::Task<Exchange::Result> Exchange::find_session(std::string_view provider_name, Purpose purpose) {
   const auth::Provider* provider = snapshot_->providers->find(provider_name);
   if (provider == nullptr || !provider->oidc) co_return Result{};
   auto cookie =
       http::find_cookie(client_.head().headers, scratch_.join(auth::kSessionCookiePrefix, provider->name));
   if (cookie.count == http::CookieCount::none) co_return Result{};
-  if (cookie.count == http::CookieCount::several) {
-    note_session_failure({Reason::session_invalid, base::Side::client, base::Retry::never,
-                          "the session cookie was sent more than once"},
-                         provider->name);
-    co_return Result{};
-  }
-  base::Result<OpenSession> opened = open_cookie(*provider, cookie.value);
-  std::string_view value = cookie.value;
-  if (opened) {
-    if (const RenewedSession* newer = worker_.sessions().newer_than(*opened->session)) {
-      send_session_cookie(newer->cookie, *newer->session);
-      value = scratch_.join(newer->cookie);
-      opened = open_cookie(*provider, value);
-    }
-  }
-  if (opened && opened->identity == nullptr) {
-    opened = co_await ask_for_session(*provider, LoadSession{opened->session});
-    if (opened) opened = keep_open(*provider, digest_of_cookie(*provider, value), std::move(*opened));
-  }
-  if (opened) opened = co_await keep_up(*provider, std::move(*opened), value);
+  base::Result<OpenSession> opened =
+      base::client_error(Reason::session_invalid, "the session cookie was sent more than once");
+  if (cookie.count == http::CookieCount::one) opened = co_await open_newest(*provider, cookie.value);
+  if (opened && purpose == Purpose::calling)
+    opened = co_await keep_up(*provider, std::move(*opened), cookie.value);
   if (opened) {
     session_ = std::move(opened->session);
     identity_ = std::move(opened->identity);
@@ -69,6 +54,28 @@ io::Task<Exchange::Result> Exchange::find_session(std::string_view provider_name
     co_return base::fail(opened.error());
   note_session_failure(opened.error(), provider->name);
   co_return Result{};
+}
+
+// Whole, and of the newest version that is known; cookie becomes the one of that version.
+io::Task<base::Result<Exchange::OpenSession>> Exchange::open_newest(const auth::Provider& provider,
+                                                                    std::string_view& cookie) {
+  base::Result<OpenSession> opened = open_cookie(provider, cookie);
+  if (opened) {
+    if (const RenewedSession* newer = worker_.sessions().newer_than(*opened->session)) {
+      send_session_cookie(newer->cookie, *newer->session);
+      cookie = scratch_.join(newer->cookie);
+      opened = open_cookie(provider, cookie);
+    }
+  }
+  if (opened && opened->identity == nullptr) {
+    opened = co_await ask_for_session(provider, LoadSession{opened->session});
+    if (opened) opened = keep_open(provider, digest_of_cookie(provider, cookie), std::move(*opened));
+  }
+  co_return opened;
+}
+
+auth::SessionPlace Exchange::session_place(const auth::Provider& provider) const {
+  return {.provider = provider.name, .host = host_.host, .registration = provider.oidc->registration};
 }
 
 // From the worker's cache, or unsealed. identity is null when the claims are in the session store.
@@ -83,8 +90,7 @@ base::Result<Exchange::OpenSession> Exchange::open_cookie(const auth::Provider& 
     return OpenSession{cached->session, cached->identity};
   }
   worker_.metrics().count(telemetry::Counter::token_cache_misses);
-  auto unsealed =
-      auth::open_session(cookie, {.provider = provider.name, .host = host_.host}, *snapshot_->sealer);
+  auto unsealed = auth::open_session(cookie, session_place(provider), *snapshot_->sealer);
   if (!unsealed) return std::unexpected(unsealed.error());
   auth::IdentityPtr identity;
   if (!unsealed->claims_in_store) {
@@ -146,8 +152,7 @@ io::Task<base::Result<Exchange::OpenSession>> Exchange::keep_up(const auth::Prov
 
 // The same session, seen now.
 void Exchange::reseal(const auth::Provider& provider, std::string_view cookie, base::WallTime now) {
-  auto whole =
-      auth::open_session(cookie, {.provider = provider.name, .host = host_.host}, *snapshot_->sealer);
+  auto whole = auth::open_session(cookie, session_place(provider), *snapshot_->sealer);
   if (!whole) return;
   whole->seen = now;
   send_session_cookie(auth::seal_session(*whole, *snapshot_->sealer, worker_.random()), *whole);
@@ -202,6 +207,9 @@ io::Task<Answer> Exchange::ask(Question question, base::Duration patience) {
     if (seat.answer) break;
     if (client_.client_gone()) {
       co_return Answer{.outcome = base::client_error(Reason::client_disconnected, "the client went away")};
+    }
+    if (call_.is_overdue(worker_.loop().now())) {
+      co_return Answer{.outcome = base::fail(failure_within_call({}))};
     }
     if (wake == io::Wake::timed_out) {
       co_return Answer{.outcome = base::gate_error(Reason::identity_provider_unavailable,

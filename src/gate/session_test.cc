@@ -63,6 +63,7 @@ class PeopleWorld : public GateWorld {
     session.id = auth::make_session_id(random);
     session.provider = "staff";
     session.host = "localhost";
+    session.registration = worker->snapshot()->providers->find("staff")->oidc->registration;
     session.signed_in = session.seen = session.tokens_from = now();
     session.tokens_until = in(base::seconds(600));
     session.ends = in(base::seconds(3600));
@@ -122,6 +123,8 @@ TEST(Session, WhatCountsForNothing) {
       {"tampered with", tampered, "session_invalid"},
       {"cut", good.substr(0, good.size() - 10) + "\r\n", "session_invalid"},
       {"of another host", of([](auth::Session& s) { s.host = "other.example"; }), "session_invalid"},
+      {"of a login with another issuer", of([](auth::Session& s) { s.registration = "another"; }),
+       "session_invalid"},
       {"of another provider", world.cookie(foreign_provider), "session_invalid"},
       {"twice", good + good, "session_invalid"},
       {"over", of([&](auth::Session& s) { s.ends = world.in(base::seconds(-1)); }), "session_ended"},
@@ -270,6 +273,68 @@ TEST(Session, IsSealedAnewNowAndThenButNotIntoSharedCaches) {
   EXPECT_EQ(header_of(again, "Set-Cookie"), "");
 }
 
+TEST(Session, ItsCookieGoesWithNoAnswerThatIsKeptForEverybody) {
+  struct Case {
+    const char* cache_control;  // as the service's `headers` set it
+    bool sent;
+    bool made_private;
+  } cases[] = {
+      {"private", true, false},
+      {"no-store", true, false},
+      {"no-cache", true, true},  // kept, if only asked about again
+      {"no-cache, public", false, false},
+      {"max-age=60", false, false},
+      {"public, max-age=60", false, false},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.cache_control);
+    PeopleWorld world;
+    world.serve_people([&](Service& service) {
+      service.response_headers.set.push_back(
+          {.name = "Cache-Control", .value = c.cache_control, .id = http::HeaderId::cache_control});
+    });
+    auth::Session session = world.session();
+    session.seen = world.in(base::seconds(-600));
+    std::string answer = world.ask(get("/a/people", world.cookie(session)));
+    EXPECT_EQ(status_of(answer), 200) << answer;
+    EXPECT_EQ(has(answer, "Set-Cookie: "), c.sent) << answer;
+    EXPECT_EQ(has(answer, "\r\nCache-Control: private\r\n"),
+              c.made_private || std::string_view(c.cache_control) == "private")
+        << answer;
+  }
+}
+
+TEST(Session, BackendsSetNoneOfOurCookies) {
+  PeopleWorld world;
+  std::string answer = world.ask(get("/a/open", "X-Do: hints\r\n"));
+  EXPECT_TRUE(has(answer, "103 Early Hints")) << answer;
+  EXPECT_FALSE(has(answer, "Set-Cookie")) << answer;
+}
+
+TEST(Session, BackendsAreShownTheGatesTokenOrNone) {
+  PeopleWorld world;
+  std::string request = get("/a/open", "Authorization: Basic bWFkZTp1cA==\r\n");
+  world.ask(request);
+  world.serve_people([](Service& service) { service.token.kind = BackendToken::exchange; });
+  EXPECT_EQ(status_of(world.ask(request)), 200);
+  ASSERT_EQ(world.seen.size(), 2u);
+  EXPECT_TRUE(has(world.seen[0].head, "Authorization: Basic")) << world.seen[0].head;
+  EXPECT_FALSE(has(world.seen[1].head, "Authorization")) << world.seen[1].head;
+}
+
+TEST(Session, ACallsDeadlineIsItsOwnFailure) {
+  PeopleWorld world;
+  auth::Session session = world.session();
+  session.renewal = auth::Renewal::possible;
+  session.tokens_until = world.in(base::seconds(-5));
+  std::string answer = world.ask(
+      "POST /a/people HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/grpc-web\r\n"
+      "grpc-timeout: 1S\r\nContent-Length: 0\r\n" +
+      world.cookie(session) + "\r\n");
+  EXPECT_TRUE(has(answer, "grpc-status: 4\r\n")) << answer;
+  EXPECT_EQ(field(world.record(), "reason"), "http_response_timeout");
+}
+
 TEST(Session, IsRenewedAheadOnceAndEveryoneGetsTheNewCookie) {
   PeopleWorld world;
   auth::Session session = world.session();
@@ -357,9 +422,11 @@ TEST(Login, NavigationsAreSentToTheIssuerAndProgramsAreNot) {
     EXPECT_EQ(status_of(world.ask(request)), 401) << request;
   }
   // Where browsers keep no Secure cookies.
-  std::string plain = navigate("/a/people");
-  plain.replace(plain.find("localhost"), 9, "shop.example");
-  EXPECT_EQ(status_of(world.ask(plain)), 401);
+  for (std::string_view host : {"shop.example", "127.0.0.1.shop.example"}) {
+    std::string plain = navigate("/a/people");
+    plain.replace(plain.find("localhost"), 9, host);
+    EXPECT_EQ(status_of(world.ask(plain)), 401) << host;
+  }
   EXPECT_TRUE(world.seen.empty());
 }
 
@@ -514,6 +581,39 @@ TEST(SignOut, AsksFirstAndEndsTheSession) {
   EXPECT_EQ(status_of(answer), 303) << answer;
   EXPECT_EQ(header_of(answer, "Location"), "https://id.example/logout?x=y");
   EXPECT_TRUE(has(answer, "Set-Cookie: __Host-gatehouse.session.staff=; ")) << answer;
+}
+
+// Whose issuer or store cannot be asked now is signed out all the same, or told that it did not work; never
+// left signed in behind a page that says otherwise.
+TEST(SignOut, NeedsNoSessionThatIsKeptUp) {
+  PeopleWorld world;
+  auth::Session session = world.session();
+  session.renewal = auth::Renewal::possible;
+  session.tokens_until = world.in(base::seconds(-5));
+  std::string cookie = world.cookie(session) + "Sec-Fetch-Site: same-origin\r\n";
+  bool ended = false;
+  world.answers = [&](Question& question) {
+    Answer answer;
+    if (std::holds_alternative<EndSession>(question)) {
+      ended = true;
+    } else {
+      answer.outcome = base::gate_error(base::Reason::identity_provider_unavailable, "it is away");
+    }
+    return answer;
+  };
+  EXPECT_EQ(status_of(world.ask(navigate("/.well-known/gatehouse/session", cookie))), 503);
+  EXPECT_EQ(status_of(world.ask(navigate("/.well-known/gatehouse/logout", cookie))), 503);
+  std::string answer = world.ask(post("/.well-known/gatehouse/logout", "reach=gate", cookie));
+  EXPECT_EQ(status_of(answer), 303) << answer;
+  EXPECT_TRUE(ended);
+  EXPECT_TRUE(has(answer, "Set-Cookie: __Host-gatehouse.session.staff=; ")) << answer;
+
+  // Whose claims are in the store that cannot be read.
+  session.claims_in_store = true;
+  ended = false;
+  cookie = world.cookie(session) + "Sec-Fetch-Site: same-origin\r\n";
+  EXPECT_EQ(status_of(world.ask(post("/.well-known/gatehouse/logout", "reach=gate", cookie))), 503);
+  EXPECT_FALSE(ended);
 }
 
 TEST(SignOut, LogoutTokensAreVerifiedBeforeAnybodyIsAsked) {

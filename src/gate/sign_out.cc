@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "gate/exchange.h"
 #include "gate/page.h"
+#include "http/cookie.h"
 #include "http/query.h"
 
 namespace gate {
@@ -42,14 +43,17 @@ std::string name_of(const auth::Identity& identity) {
 }
 
 // Whoever is signed in with any provider: session_ and identity_ are one of them at a time.
-io::Task<Exchange::Result> Exchange::find_signed_in(std::vector<SignedIn>& found) {
+io::Task<Exchange::Result> Exchange::find_signed_in(std::vector<SignedIn>& found, Purpose purpose) {
   if (snapshot_->sealer == nullptr) co_return Result{};
   for (uint32_t i = 0; i < snapshot_->providers->size(); ++i) {
     const auth::Provider& provider = (*snapshot_->providers)[i];
     if (!provider.oidc) continue;
     session_ = nullptr;
     identity_ = nullptr;
-    if (auto looked = co_await find_session(provider.name); !looked) co_return looked;
+    if (auto looked = co_await find_session(provider.name, purpose); !looked) co_return looked;
+    // Nobody is told to be signed out of what only cannot be looked at now.
+    bool unknown = session_failure_.reason != Reason::none && session_failure_.side == base::Side::gate;
+    if (unknown) co_return base::fail(session_failure_);
     if (session_ == nullptr) continue;
     const std::string& label = provider.oidc->spec.label;
     found.push_back({session_, identity_, label.empty() ? provider.name : label});
@@ -61,7 +65,7 @@ io::Task<Exchange::Result> Exchange::find_signed_in(std::vector<SignedIn>& found
 io::Task<Exchange::Result> Exchange::answer_session() {
   record_.route_pattern = "/.well-known/gatehouse/session";
   std::vector<SignedIn> found;
-  if (auto looked = co_await find_signed_in(found); !looked) co_return looked;
+  if (auto looked = co_await find_signed_in(found, Purpose::calling); !looked) co_return looked;
   headers_out_.clear();
   if (is_navigation(client_.head())) co_return co_await send_page(200, session_page(found));
   std::string json = "{\"sessions\":[";
@@ -105,7 +109,7 @@ std::string Exchange::session_page(const std::vector<SignedIn>& found) const {
 io::Task<Exchange::Result> Exchange::answer_logout_page() {
   record_.route_pattern = "/.well-known/gatehouse/logout";
   std::vector<SignedIn> found;
-  if (auto looked = co_await find_signed_in(found); !looked) co_return looked;
+  if (auto looked = co_await find_signed_in(found, Purpose::calling); !looked) co_return looked;
   headers_out_.clear();
   if (found.empty()) {
     Page page("You are signed out");
@@ -130,12 +134,11 @@ io::Task<Exchange::Result> Exchange::answer_logout() {
   if (!reach)
     co_return base::client_error(Reason::http_request_error, "reach is provider, gate or everywhere");
   std::vector<SignedIn> found;
-  if (auto looked = co_await find_signed_in(found); !looked) co_return looked;
+  if (auto looked = co_await find_signed_in(found, Purpose::signing_out); !looked) co_return looked;
   cookie_out_.clear();
   std::string there;  // where the issuer's own session is ended
   std::string here(own.scheme);
   here.append("://").append(own.authority).append(kOwnPrefix).append("logout");
-  std::vector<std::string> removals;
   for (const SignedIn& person : found) {
     Answer answer = co_await ask(EndSession{.session = person.session,
                                             .subject = person.identity->subject,
@@ -144,9 +147,9 @@ io::Task<Exchange::Result> Exchange::answer_logout() {
                                  kSignOutPatience);
     if (!answer.outcome) co_return std::unexpected(answer.outcome.error());
     if (there.empty()) there = std::move(answer.text);
-    removals.push_back(removed_cookie(auth::kSessionCookiePrefix, person.session->provider));
   }
   session_ = nullptr;
+  std::vector<std::string> removals = session_cookie_removals();
   headers_out_.clear();
   for (const std::string& removal : removals) add_header("Set-Cookie", removal);
   if (there.empty()) there = here;
@@ -157,6 +160,19 @@ io::Task<Exchange::Result> Exchange::answer_logout() {
   }
   add_header("Location", there);
   co_return co_await send_own_text(303, "text/plain; charset=utf-8", "Signed out.\n");
+}
+
+// Whatever they hold.
+std::vector<std::string> Exchange::session_cookie_removals() {
+  std::vector<std::string> removals;
+  for (uint32_t i = 0; i < snapshot_->providers->size(); ++i) {
+    const auth::Provider& provider = (*snapshot_->providers)[i];
+    std::string_view name = scratch_.join(auth::kSessionCookiePrefix, provider.name);
+    if (!provider.oidc || http::find_cookie(client_.head().headers, name).count == http::CookieCount::none)
+      continue;
+    removals.push_back(removed_cookie(auth::kSessionCookiePrefix, provider.name));
+  }
+  return removals;
 }
 
 // POST /.well-known/gatehouse/backchannel-logout/PROVIDER. Back-Channel Logout §2.8: 200 or 400, not to be

@@ -160,7 +160,10 @@ io::Task<Backend::Next> Backend::answer(io::Stream& stream, std::string& bytes, 
   } else if (what == "empty") {
     co_await send(stream, "HTTP/1.1 204 No Content\r\n\r\n");
   } else if (what == "hints") {
-    co_await send(stream, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 0\r\n\r\n" + usual);
+    co_await send(stream,
+                  "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nSet-Cookie: "
+                  "__Host-gatehouse.session.staff=x\r\nContent-Length: 0\r\n\r\n" +
+                      usual);
   } else if (what == "garbage") {
     co_await send(stream, "SSH-2.0-OpenSSH_9.2\r\n\r\n");
   } else if (what == "huge-head") {
