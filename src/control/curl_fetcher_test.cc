@@ -339,7 +339,7 @@ TEST(CurlFetcher, TlsIsVerifiedWithTheMachinesRootsAndTheGates) {
   TestIssuer public_issuer(always(http_answer("200 OK", "", "public")), &of_machine);
   TestIssuer own_issuer(always(http_answer("200 OK", "", "own")), &of_own);
   TestIssuer impostor(always(http_answer("200 OK", "", "impostor")), &of_another);
-  const std::string roots = ::testing::TempDir() + "machine-roots.pem";
+  const std::string roots = ::testing::TempDir() + "machine-roots." + std::to_string(getpid()) + ".pem";
   std::ofstream(roots) << machine.pem();
 
   FetchWorld world(roots);
