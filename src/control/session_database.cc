@@ -16,6 +16,8 @@ constexpr int64_t kVersion = 1;
 constexpr int64_t kPageBytes = 4096;
 constexpr int64_t kRevocationBytesMax = int64_t{64} * 1024 * 1024;  // beyond what anything else may take
 constexpr int kBusyMs = 1000;                                       // another process writes
+constexpr int kBusyAtStartMs = 10'000;  // several that start at once make the tables in turn
+constexpr int kBusyPauseMs = 10;
 
 // A number that SQLite never gives twice, so that who has seen all up to one has missed none.
 constexpr char kTables[] =
@@ -177,7 +179,7 @@ SessionDatabase::Result<> SessionDatabase::prepare(const Options& options) {
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   int code = sqlite3_open_v2(name, &db_, flags, nullptr);
   if (code != SQLITE_OK) return problem(code);
-  sqlite3_busy_timeout(db_, kBusyMs);
+  sqlite3_busy_timeout(db_, kBusyAtStartMs);
   if (sqlite3_db_readonly(db_, "main") == 1) return problem(SQLITE_READONLY);
   bytes_max_ = options.bytes_max;
   auto has_tables = find_tables();
@@ -187,7 +189,7 @@ SessionDatabase::Result<> SessionDatabase::prepare(const Options& options) {
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 4194304;"
       "PRAGMA max_page_count = " +
       std::to_string((bytes_max_ + kRevocationBytesMax) / kPageBytes) + ";";
-  if (auto set = execute(pragmas.c_str()); !set) return set;
+  if (auto set = set_up(pragmas.c_str()); !set) return set;
   if (!*has_tables) {
     if (auto made = make_tables(); !made) return made;
   }
@@ -199,7 +201,19 @@ SessionDatabase::Result<> SessionDatabase::prepare(const Options& options) {
   auto version = number_of("PRAGMA data_version");
   if (!version) return std::unexpected(version.error());
   data_version_ = *version;
+  sqlite3_busy_timeout(db_, kBusyMs);
   return {};
+}
+
+// The change to write-ahead logging needs the file alone, and where several start at once SQLite may say that
+// it is busy without having waited.
+SessionDatabase::Result<> SessionDatabase::set_up(const char* pragmas) {
+  for (int waited_ms = 0;; waited_ms += kBusyPauseMs) {
+    int code = sqlite3_exec(db_, pragmas, nullptr, nullptr, nullptr);
+    if (code == SQLITE_OK) return {};
+    if ((code & 0xff) != SQLITE_BUSY || waited_ms >= kBusyAtStartMs) return problem(code);
+    sqlite3_sleep(kBusyPauseMs);
+  }
 }
 
 // Whether they are there already. An empty file is nobody's.

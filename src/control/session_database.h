@@ -76,6 +76,7 @@ class SessionDatabase {
   SessionDatabase();
   Result<> prepare(const Options& options);
   Result<bool> find_tables();
+  Result<> set_up(const char* pragmas);
   Result<> make_tables();
   Result<> execute(const char* sql);
   Result<int64_t> number_of(const char* pragma);
