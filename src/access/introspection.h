@@ -24,8 +24,8 @@ struct Introspected {
   base::WallTime valid_until;  // now and the policy's cache, never beyond `exp`
 };
 // credential_invalid: not active, expired, for another audience, of another issuer or type, or with claims
-// that cannot be read. introspection_unavailable: not an answer. The audience is required, and the issuer
-// where the policy names one: an answer without them refuses the token.
+// that cannot be read. introspection_unavailable: not an answer. The audience is required; the issuer, where
+// the policy and the answer name one, is compared.
 base::Result<Introspected> read_introspection(std::string_view json, const IntrospectionPolicy& policy,
                                               base::WallTime now);
 

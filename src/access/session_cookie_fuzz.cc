@@ -25,7 +25,7 @@ class CountingRandom final : public crypto::RandomSource {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auth::Sealer sealer(std::vector<crypto::AeadKey>(2));
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  require(!auth::open_session(text, {"staff", "a.example"}, sealer));
+  require(!auth::open_session(text, {"staff", "a.example", "r"}, sealer));
 
   const auto session = auth::decode_session(text);
   if (!session) return 0;
@@ -36,7 +36,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CountingRandom random;
   const std::string cookie = auth::seal_session(*session, sealer, random);
   if (cookie.size() > crypto::kAeadBytesMax) return 0;
-  const auto opened = auth::open_session(cookie, {session->provider, session->host}, sealer);
+  const auto opened =
+      auth::open_session(cookie, {session->provider, session->host, session->registration}, sealer);
   require(opened.has_value() && opened->id == session->id && opened->ends == session->ends);
   if (!session->claims_in_store && auth::fits_cookie(*session)) require(*opened == *session);
   if (opened->claims_in_store) {
