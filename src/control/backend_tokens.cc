@@ -87,7 +87,8 @@ Answer BackendTokenKeeper::answer_caller(const gate::FetchBackendToken& question
   bool is_for_it = jwt && auth::has_audience(jwt->claims, {audience});
   if (!jwt && question.session != nullptr && providers_ != nullptr) {
     const auth::Provider* provider = providers_->find(question.session->provider);
-    is_for_it = provider != nullptr && provider->oidc &&
+    // A login that asked for nothing in particular has a token for nothing in particular.
+    is_for_it = provider != nullptr && provider->oidc && !audience.empty() &&
                 provider->oidc->registration == question.session->registration &&
                 provider->oidc->spec.resource == audience;
   }

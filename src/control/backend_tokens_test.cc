@@ -63,11 +63,13 @@ struct World : KeySetKeeper::Publisher, IssuerKeeper::Publisher {
   void publish_checked(uint32_t) override {}
   void publish_issuer(const std::string&, const gate::IssuerMetadataPtr&) override {}
 
-  size_t start(std::shared_ptr<const gate::Service> whose, std::string subject_token = "") {
+  size_t start(gate::FetchBackendToken question) {
     answers.emplace_back();
-    scope.spawn(
-        ask(answers.size() - 1, {.service = std::move(whose), .subject_token = std::move(subject_token)}));
+    scope.spawn(ask(answers.size() - 1, std::move(question)));
     return answers.size() - 1;
+  }
+  size_t start(std::shared_ptr<const gate::Service> whose, std::string subject_token = "") {
+    return start({.service = std::move(whose), .subject_token = std::move(subject_token)});
   }
   io::Task<> ask(size_t number, gate::FetchBackendToken question) {
     gate::Answer answer = co_await keeper.find(std::move(question));
@@ -264,6 +266,36 @@ TEST(BackendTokens, TheCallersOwnIsPassedOnWhereItIsForTheService) {
   EXPECT_EQ(world.token(other, token), kUnavailable);
   EXPECT_EQ(world.token(own, "opaque"), kUnavailable);
   EXPECT_EQ(world.tokens_asked, 0);
+}
+
+// Of a person's token that only its issuer can read, what the login asked for says what it is for.
+TEST(BackendTokens, AnOpaqueOneOfASessionIsForWhatTheLoginAskedFor) {
+  const struct {
+    std::string resource;  // of the provider
+    std::string audience;  // of the service
+    bool passed_on;
+  } cases[] = {
+      {"https://orders.example", "https://orders.example", true},
+      {"https://orders.example", "https://billing.example", false},
+      {"https://orders.example", "", false},
+      {"", "https://orders.example", false},
+      {"", "", false},  // for nothing in particular, and so for anything
+  };
+  for (const auto& c : cases) {
+    World world;
+    auto all = providers("s", c.resource);
+    world.apply(all);
+    auto session = std::make_shared<auth::Session>();
+    session->provider = "staff";
+    session->registration = (*all)[0].oidc->registration;
+    size_t number = world.start({.service = service({.kind = BackendToken::caller, .audience = c.audience}),
+                                 .subject_token = "opaque",
+                                 .session = session});
+    world.run();
+    ASSERT_TRUE(world.answers[number]);
+    EXPECT_EQ(world.text_of(*world.answers[number]), c.passed_on ? "opaque" : kUnavailable)
+        << c.resource << " " << c.audience;
+  }
 }
 
 TEST(BackendTokens, GoesWhileTokensAreUnderWay) {
